@@ -1,0 +1,44 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Batch.Inference.Engine;
+
+/// <summary>Which model runs where, and how much of it at once. Bound once, validated at start.</summary>
+public sealed class EngineOptions
+{
+    /// <summary>A Hugging Face folder: config.json, *.safetensors, tokenizer files.</summary>
+    [Required]
+    public string ModelPath { get; set; } = "";
+
+    /// <summary>The name that jobs ask for; by default the folder's name.</summary>
+    public string? ModelName { get; set; }
+
+    /// <summary>"auto" (cuda when present, else cpu), "cpu", "cuda" or "cuda:N".</summary>
+    public string Device { get; set; } = "auto";
+
+    /// <summary>"auto" (cpu: float32; cuda: bfloat16 from compute capability 8.0, else float16), "float32", "bfloat16" or "float16".</summary>
+    public string DType { get; set; } = "auto";
+
+    /// <summary>Threads of the CPU kernels; 0 leaves the choice to libtorch.</summary>
+    [Range(0, 1024)]
+    public int Threads { get; set; }
+
+    /// <summary>Most sequences in one step.</summary>
+    [Range(1, 1024)]
+    public int MaxSequences { get; set; } = 32;
+
+    /// <summary>Token budget of one step over all sequences; longer prompts are prefilled in chunks of it.</summary>
+    [Range(16, 65536)]
+    public int MaxBatchedTokens { get; set; } = 512;
+
+    /// <summary>Most tokens of prompt and text together; 0 takes the model's own limit.</summary>
+    [Range(0, 1 << 20)]
+    public int MaxContextLength { get; set; }
+
+    /// <summary>Tokens that one block of the key-value cache holds.</summary>
+    [Range(1, 256)]
+    public int BlockSize { get; set; } = 16;
+
+    /// <summary>Size of the key-value cache, allocated once, in tokens over all sequences; 0 takes <see cref="MaxSequences"/> whole contexts, at most 65,536 tokens.</summary>
+    [Range(0, 1 << 26)]
+    public int CacheTokens { get; set; }
+}

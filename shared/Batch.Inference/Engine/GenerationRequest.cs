@@ -1,0 +1,8 @@
+namespace Batch.Inference.Engine;
+
+/// <summary>One text to write: a prompt already encoded, and how to continue it.</summary>
+/// <param name="Id">Names the request in logs; seeds the sampling noise when <see cref="SamplingParams.Seed"/> is null.</param>
+/// <param name="PromptTokenIds">The prompt, [1 .. context length - 1] ids below the vocabulary size.</param>
+/// <param name="Sampling">Validated parameters.</param>
+/// <param name="Priority">Waiting requests of a higher priority are admitted first; equals in order of arrival.</param>
+public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptTokenIds, SamplingParams Sampling, int Priority = 0);
