@@ -1,0 +1,75 @@
+using System.Text;
+
+namespace Batch.Inference.Tokenizers;
+
+/// <summary>Reads the decoder of a tokenizer.json as the bytes of each token and what becomes of a leading space.</summary>
+internal sealed class DecoderJson
+{
+    private readonly List<(string Old, string New)> _replacements = [];
+    private bool _byteLevel;
+    private bool _byteFallback;
+
+    /// <summary>The first space of the decoded text belongs to the encoding, not to the text.</summary>
+    public bool StripsLeadingSpace { get; private set; }
+
+    public static DecoderJson Read(JsonPart? decoder)
+    {
+        var read = new DecoderJson();
+        if (decoder is { } part)
+        {
+            read.Add(part);
+        }
+        return read;
+    }
+
+    public byte[] BytesOf(string token)
+    {
+        if (_byteLevel)
+        {
+            return ByteAlphabet.ToBytes(token);
+        }
+        if (_byteFallback && SymbolTable.TryReadByte(token, out var value))
+        {
+            return [value];
+        }
+        foreach (var (old, replacement) in _replacements)
+        {
+            token = token.Replace(old, replacement, StringComparison.Ordinal);
+        }
+        return Encoding.UTF8.GetBytes(token);
+    }
+
+    private void Add(JsonPart part)
+    {
+        var type = part.Get("type").Text();
+        switch (type)
+        {
+            case "Sequence":
+                foreach (var item in part.Get("decoders").Items())
+                {
+                    Add(item);
+                }
+                break;
+            case "ByteLevel":
+                _byteLevel = true;
+                break;
+            case "ByteFallback":
+                _byteFallback = true;
+                break;
+            case "Fuse":
+                break;
+            case "Replace":
+                _replacements.Add((part.Get("pattern").Get("String").Text(), part.Get("content").Text()));
+                break;
+            case "Metaspace":
+                _replacements.Add((part.Get("replacement").Text(), " "));
+                StripsLeadingSpace = PreTokenizerJson.PrependScheme(part) != "never";
+                break;
+            case "Strip" when part.Get("content").Text() == " " && part.Get("start").Integer() <= 1 && part.Get("stop").Integer() == 0:
+                StripsLeadingSpace = part.Get("start").Integer() == 1;
+                break;
+            default:
+                throw part.Unsupported("decoder", type);
+        }
+    }
+}

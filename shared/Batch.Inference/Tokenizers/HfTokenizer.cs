@@ -1,0 +1,133 @@
+using System.Text;
+
+namespace Batch.Inference.Tokenizers;
+
+/// <summary>
+/// The tokenizer of a Hugging Face folder: text to token ids and back. Immutable once loaded, so any number of threads may call it at once.
+/// Its members are virtual so that a test can script one.
+/// </summary>
+public class HfTokenizer
+{
+    private readonly TokenizerParts? _parts;
+    private readonly AddedTokenSplitter _words; // in a user's text: added words, no control tokens
+
+    /// <summary>A tokenizer without tokens, for a subclass that overrides what it needs.</summary>
+    protected HfTokenizer()
+    {
+        _words = new AddedTokenSplitter([]);
+    }
+
+    private HfTokenizer(TokenizerParts parts, SpecialTokenFacts facts)
+    {
+        _parts = parts;
+        _words = new AddedTokenSplitter(parts.AddedTokens.Where(token => !token.Special));
+        ChatTemplate = facts.ChatTemplate;
+        BosTokenId = FindRole(parts, facts, "bos_token", facts.BosToken);
+        EosTokenId = FindRole(parts, facts, "eos_token", facts.EosToken);
+    }
+
+    /// <summary>Highest id + 1; a model's logits may be wider.</summary>
+    public virtual int VocabularySize => Parts.Vocabulary.Size;
+
+    public virtual int? BosTokenId { get; }
+
+    public virtual int? EosTokenId { get; }
+
+    /// <summary>The Jinja source of chat_template.jinja or of tokenizer_config.json's chat_template.</summary>
+    public virtual string? ChatTemplate { get; }
+
+    /// <summary>Decoding takes away the space that encoding wrote before the text.</summary>
+    internal virtual bool StripsLeadingSpace => _parts?.StripsLeadingSpace ?? false;
+
+    private TokenizerParts Parts => _parts ?? throw new NotSupportedException("This tokenizer has no files; override the member.");
+
+    /// <summary>
+    /// Reads tokenizer.json, else vocab.json with merges.txt, else tokenizer.model, and the special tokens from the files beside it.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">The folder holds none of them.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed or asks for what is not supported; the message names it.</exception>
+    public static HfTokenizer Load(string folder)
+    {
+        var facts = SpecialTokenFacts.Read(folder);
+        return new HfTokenizer(ReadParts(folder, facts), facts);
+    }
+
+    /// <summary>The ids of a text. What looks like a special token in it stays text.</summary>
+    /// <param name="text">Any text; lone surrogates become U+FFFD.</param>
+    /// <param name="addSpecialTokens">Adds BOS and EOS where the post_processor or add_bos_token and add_eos_token say so.</param>
+    public virtual int[] Encode(string text, bool addSpecialTokens = true)
+    {
+        var ids = new List<int>(text.Length / 3 + 2);
+        if (addSpecialTokens)
+        {
+            ids.AddRange(Parts.Prefix);
+        }
+        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), _words, ids);
+        if (addSpecialTokens)
+        {
+            ids.AddRange(Parts.Suffix);
+        }
+        return [.. ids];
+    }
+
+    /// <summary>The text of ids; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An id is outside the vocabulary.</exception>
+    public virtual string Decode(IReadOnlyList<int> ids, bool skipSpecialTokens = true)
+    {
+        var bytes = new List<byte>(ids.Count * 4);
+        foreach (var id in ids)
+        {
+            if (!skipSpecialTokens || !IsSpecial(id))
+            {
+                bytes.AddRange(GetBytes(id));
+            }
+        }
+        var text = Encoding.UTF8.GetString(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(bytes));
+        return StripsLeadingSpace && text.StartsWith(' ') ? text[1..] : text;
+    }
+
+    /// <summary>The bytes that a token adds to the text; empty for an id that the files leave out.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is outside the vocabulary.</exception>
+    public virtual ReadOnlySpan<byte> GetBytes(int id) => Parts.Vocabulary.GetBytes(id);
+
+    /// <summary>True for control tokens such as BOS and EOS.</summary>
+    public virtual bool IsSpecial(int id) => Parts.Vocabulary.IsSpecial(id);
+
+    private void EncodeSegments(string text, AddedTokenSplitter splitter, List<int> ids)
+    {
+        foreach (var (start, length, token) in splitter.Split(text))
+        {
+            if (token is not null)
+            {
+                ids.Add(token.Id);
+                continue;
+            }
+            Parts.Encoder.Encode(text.Substring(start, length), startsText: start == 0, ids);
+        }
+    }
+
+    private static TokenizerParts ReadParts(string folder, SpecialTokenFacts facts)
+    {
+        string At(string name) => Path.Combine(folder, name);
+
+        if (File.Exists(At("tokenizer.json")))
+        {
+            return TokenizerJson.Read(At("tokenizer.json"), facts);
+        }
+        if (File.Exists(At("vocab.json")) && File.Exists(At("merges.txt")))
+        {
+            return Gpt2Files.Read(At("vocab.json"), At("merges.txt"), facts);
+        }
+        if (File.Exists(At("tokenizer.model")))
+        {
+            return SentencePieceBpe.Read(At("tokenizer.model"), facts);
+        }
+        var seen = Directory.Exists(folder) ? $"saw {string.Join(", ", Directory.GetFiles(folder).Select(Path.GetFileName))}" : "no such folder";
+        throw new FileNotFoundException($"{folder}: wanted tokenizer.json, vocab.json with merges.txt, or tokenizer.model; {seen}");
+    }
+
+    private static int? FindRole(TokenizerParts parts, SpecialTokenFacts facts, string role, string? token) => token is null
+        ? null
+        : parts.Vocabulary.Find(token)
+            ?? throw new InvalidDataException($"{facts.Folder}: {role} is '{token}', which is no token of the vocabulary");
+}

@@ -1,0 +1,39 @@
+namespace Batch.Inference.Tokenizers;
+
+/// <summary>The merges of a tokenizer.json: a listed pair merges, earlier lines first.</summary>
+internal sealed class PairMerges : IMergeRules
+{
+    private readonly Dictionary<(int Left, int Right), (int Id, int Rank)> _merges = [];
+
+    public PairMerges(IReadOnlyDictionary<string, int> tokens, IEnumerable<(string Left, string Right)> merges, string file)
+    {
+        foreach (var (left, right) in merges)
+        {
+            _merges.TryAdd((IdOf(left), IdOf(right)), (IdOf(left + right), _merges.Count));
+        }
+
+        int IdOf(string token) => tokens.TryGetValue(token, out var id)
+            ? id
+            : throw new InvalidDataException($"{file}: model.merges names '{token}', which model.vocab lacks");
+    }
+
+    public bool TryMerge(int left, int right, ReadOnlySpan<char> joined, out int id, out double rank)
+    {
+        var found = _merges.TryGetValue((left, right), out var merge);
+        (id, rank) = (merge.Id, merge.Rank);
+        return found;
+    }
+}
+
+/// <summary>The scores of a sentencepiece model: whatever makes a token merges, the highest score first.</summary>
+internal sealed class ScoredMerges(Dictionary<string, int> tokens, IReadOnlyList<float> scores) : IMergeRules
+{
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _tokens = tokens.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    public bool TryMerge(int left, int right, ReadOnlySpan<char> joined, out int id, out double rank)
+    {
+        var found = _tokens.TryGetValue(joined, out id);
+        rank = found ? -scores[id] : 0;
+        return found;
+    }
+}

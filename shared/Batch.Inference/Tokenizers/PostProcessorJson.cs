@@ -1,0 +1,56 @@
+namespace Batch.Inference.Tokenizers;
+
+/// <summary>Reads the post_processor of a tokenizer.json: the ids around a single text.</summary>
+internal static class PostProcessorJson
+{
+    public static (IReadOnlyList<int> Prefix, IReadOnlyList<int> Suffix) Read(JsonPart? postProcessor)
+    {
+        var prefix = new List<int>();
+        var suffix = new List<int>();
+        if (postProcessor is { } part)
+        {
+            Add(part, prefix, suffix);
+        }
+        return (prefix, suffix);
+    }
+
+    private static void Add(JsonPart part, List<int> prefix, List<int> suffix)
+    {
+        var type = part.Get("type").Text();
+        switch (type)
+        {
+            case "Sequence":
+                foreach (var item in part.Get("processors").Items())
+                {
+                    Add(item, prefix, suffix);
+                }
+                break;
+            case "ByteLevel": // moves offsets only
+                break;
+            case "TemplateProcessing":
+                AddTemplate(part, prefix, suffix);
+                break;
+            default:
+                throw part.Unsupported("post_processor", type);
+        }
+    }
+
+    private static void AddTemplate(JsonPart part, List<int> prefix, List<int> suffix)
+    {
+        var known = part.Find("special_tokens");
+        var around = prefix;
+        foreach (var item in part.Get("single").Items())
+        {
+            if (item.Find("SpecialToken") is { } token)
+            {
+                var name = token.Get("id").Text();
+                var ids = (known?.Find(name) ?? throw token.Wrong("a token of special_tokens")).Get("ids");
+                around.AddRange(ids.Items().Select(id => id.Integer()));
+            }
+            else
+            {
+                around = suffix;
+            }
+        }
+    }
+}

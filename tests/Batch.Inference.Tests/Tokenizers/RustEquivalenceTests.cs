@@ -1,0 +1,48 @@
+using System.Text.Json;
+using Batch.Inference.Tokenizers;
+
+namespace Batch.Inference.Tests.Tokenizers;
+
+/// <summary>The ids that Hugging Face's Rust tokenizers give for strings made to be difficult.</summary>
+public sealed class RustEquivalenceTests
+{
+    [Theory]
+    [InlineData("gpt2", "tokenizers/gpt2", "")]
+    [InlineData("gpt2", "tokenizers/gpt2", "vocab.json merges.txt tokenizer_config.json")]
+    [InlineData("qwen3", "tokenizers/qwen3", "")]
+    [InlineData("llama2", "tokenizers/llama2", "")]
+    [InlineData("llama3", "tokenizers/llama3", "")]
+    [InlineData("stories260K", "stories260K", "")]
+    [InlineData("stories260K", "stories260K", "tokenizer.model tokenizer_config.json")]
+    public void Encode_GivesTheIdsOfTheRustImplementation(string cases, string folder, string onlyFiles)
+    {
+        using var files = TestFolder.LinkedTo(TestData.Require(folder), onlyFiles.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var tokenizer = HfTokenizer.Load(files.Path);
+        var (strings, ids) = ReadCases(cases);
+
+        var wrong = Enumerable.Range(0, strings.Length).Where(i => !tokenizer.Encode(strings[i]).SequenceEqual(ids[i])).ToList();
+
+        Assert.True(wrong.Count == 0, $"{wrong.Count} of {strings.Length} differ, first {string.Join("; ", wrong.Take(3).Select(Describe))}");
+
+        string Describe(int i) =>
+            $"{JsonSerializer.Serialize(strings[i])}: [{string.Join(' ', tokenizer.Encode(strings[i]))}], wanted [{string.Join(' ', ids[i])}]";
+    }
+
+    [Theory]
+    [InlineData("tokenizers/gpt2")]
+    [InlineData("tokenizers/llama2")]
+    [InlineData("stories260K")]
+    public void Decode_OfEncode_IsTheText(string folder)
+    {
+        var tokenizer = HfTokenizer.Load(TestData.Require(folder));
+
+        Assert.All(ReadCases("gpt2").Strings, text => Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text))));
+    }
+
+    private static (string[] Strings, int[][] Ids) ReadCases(string name)
+    {
+        using var file = JsonDocument.Parse(File.ReadAllBytes(TestData.Require("tokenizers", "fuzz", "cases.json")));
+        var strings = file.RootElement.GetProperty("strings").Deserialize<string[]>()!;
+        return (strings, file.RootElement.GetProperty("ids").GetProperty(name).Deserialize<int[][]>()!);
+    }
+}
