@@ -30,7 +30,6 @@ internal static class ModelLoader
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         using var weights = new WeightLoader(folder, dtype, device);
-        var fingerprint = Task.Run(weights.Fingerprint);
         var model = CausalLM.Create(config, weights);
         if (tokenizer.VocabularySize > model.VocabularySize)
         {
@@ -43,7 +42,7 @@ internal static class ModelLoader
         context = Math.Min(context, blocks * options.BlockSize); // one sequence alone must fit
         var cache = new KvCache(model, blocks * options.BlockSize, dtype, device);
         var info = new ModelInfo(options.ModelName ?? Path.GetFileName(folder.TrimEnd('/', '\\')), config.ModelType, dtype.ToString().ToLowerInvariant(), device.ToString(),
-            weights.Parameters, context, model.VocabularySize, fingerprint.GetAwaiter().GetResult());
+            weights.Parameters, context, model.VocabularySize, weights.Fingerprint());
         return new LoadedModel(info, tokenizer, new ModelRunner(model, cache, options.BlockSize, device), new BlockPool(blocks, options.BlockSize), EndOfText(folder, config, tokenizer));
     }
 
