@@ -27,7 +27,10 @@ public class RenameGlibcxxSymbol : Task
             {
                 continue;
             }
-            Rename(image, file);
+            if (!TryRename(image, file))
+            {
+                continue;
+            }
             // The output may be a hard link into the package cache: replace the file, never write into it.
             // The old time stamp stays, so that an incremental build does not copy the original over it.
             var temporary = file + ".patched";
@@ -53,11 +56,16 @@ public class RenameGlibcxxSymbol : Task
         return Encoding.GetEncoding("iso-8859-1").GetString(image).IndexOf("\0" + text + "\0", StringComparison.Ordinal) >= 0;
     }
 
-    private static void Rename(byte[] image, string file)
+    // False when no entry asks for the new version: the file was renamed by an earlier build (its name stays in the string table).
+    private static bool TryRename(byte[] image, string file)
     {
         var sections = Sections(image);
         var needs = VersionNeeds(image, sections[".gnu.version_r"], sections[".dynstr"]);
-        var wanted = needs[NewVersion];
+        Need wanted;
+        if (!needs.TryGetValue(NewVersion, out wanted))
+        {
+            return false;
+        }
         var symbols = sections[".dynsym"];
         var renamed = 0;
         for (var i = 0; i < symbols.Size / 24; i++)
@@ -83,6 +91,7 @@ public class RenameGlibcxxSymbol : Task
         // The version entry itself must name a version that exists: take hash and name of another one.
         Array.Copy(image, needs[SpareVersion].Offset, image, wanted.Offset, 4);
         Array.Copy(image, needs[SpareVersion].Offset + 8, image, wanted.Offset + 8, 4);
+        return true;
     }
 
     private static Dictionary<string, Section> Sections(byte[] image)

@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Engine;
+
+/// <summary>All that depends on the device: which one, and which dtype it computes in.</summary>
+internal static partial class Devices
+{
+    private const int ComputeCapabilityMajor = 75; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+    private const int FirstWithBFloat16 = 8; // Ampere
+
+    /// <summary>Call before any other use of torch in the process: CUDA's libraries load in a fixed order.</summary>
+    public static Device Resolve(string name)
+    {
+        if (name == "cpu")
+        {
+            return CPU;
+        }
+        if (name != "auto" && name != "cuda" && !(name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), out _)))
+        {
+            throw new ArgumentException($"Device must be auto, cpu, cuda or cuda:N, was '{name}'");
+        }
+        var available = cuda.is_available();
+        if (name == "auto" && !available)
+        {
+            return CPU;
+        }
+        if (!available)
+        {
+            throw new InvalidOperationException($"Device is '{name}', but no CUDA device is usable here: it takes an NVIDIA driver and a build with -p:Accelerator=cuda");
+        }
+        InitializeDeviceType(DeviceType.CUDA);
+        return name is "auto" or "cuda" ? new Device(DeviceType.CUDA, 0) : new Device(name);
+    }
+
+    /// <summary>float32 on the CPU, where it is the same everywhere; half precision on CUDA, bfloat16 where the device has it.</summary>
+    public static ScalarType ResolveDType(string name, Device device) => name switch
+    {
+        "float32" => ScalarType.Float32,
+        "bfloat16" => ScalarType.BFloat16,
+        "float16" when device.type == DeviceType.CUDA => ScalarType.Float16,
+        "auto" when device.type != DeviceType.CUDA => ScalarType.Float32,
+        "auto" => ComputeCapability(device.index) >= FirstWithBFloat16 ? ScalarType.BFloat16 : ScalarType.Float16,
+        _ => throw new ArgumentException($"DType must be auto, float32, bfloat16 or, on cuda, float16; was '{name}' on {device}"),
+    };
+
+    private static int ComputeCapability(int index)
+    {
+        Check(cuInit(0), nameof(cuInit));
+        Check(cuDeviceGet(out var device, index), nameof(cuDeviceGet));
+        Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), nameof(cuDeviceGetAttribute));
+        return major;
+    }
+
+    private static void Check(int result, string call)
+    {
+        if (result != 0)
+        {
+            throw new InvalidOperationException($"{call} of the CUDA driver failed with error {result}");
+        }
+    }
+
+    // CUDA driver API; the driver is there wherever a CUDA device is.
+    [LibraryImport("libcuda.so.1")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuInit(uint flags);
+
+    [LibraryImport("libcuda.so.1")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuDeviceGet(out int device, int ordinal);
+
+    [LibraryImport("libcuda.so.1")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuDeviceGetAttribute(out int value, int attribute, int device);
+}

@@ -1,0 +1,29 @@
+using Batch.Inference.Models;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Engine;
+
+/// <summary>Keys and values of every token in flight, allocated once. Slot s belongs to block s / block size; <see cref="BlockPool"/> says whose block it is.</summary>
+internal sealed class KvCache : IDisposable
+{
+    public KvCache(CausalLM model, int slots, ScalarType dtype, Device device)
+    {
+        Tensor Allocate() => zeros([slots, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
+        Keys = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
+        Values = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
+    }
+
+    /// <summary>A layer's keys, [slots, kv_heads, head_dim].</summary>
+    public IReadOnlyList<Tensor> Keys { get; }
+
+    /// <summary>A layer's values, [slots, kv_heads, head_dim].</summary>
+    public IReadOnlyList<Tensor> Values { get; }
+
+    public void Dispose()
+    {
+        foreach (var tensor in Keys.Concat(Values))
+        {
+            tensor.Dispose();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Batch.Inference.Tokenizers;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Batch.Inference.Engine;
+
+/// <summary>
+/// Generates texts for any number of callers at once, batching them continuously. Callers wait on a channel; one thread of its own owns every tensor
+/// and runs step after step: schedule, run, sample, update.
+/// </summary>
+public partial class LlmEngine : IAsyncDisposable
+{
+    private readonly BlockingCollection<Sequence> _arrivals = [];
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly LoadedModel _model = null!;
+    private readonly Scheduler _scheduler = null!;
+    private readonly Sampler _sampler = null!;
+    private readonly ILogger<LlmEngine> _logger = NullLogger<LlmEngine>.Instance;
+    private long _arrived;
+    private volatile bool _stopping;
+
+    /// <summary>For tests that script an engine.</summary>
+    protected LlmEngine()
+    {
+    }
+
+    internal LlmEngine(LoadedModel model, EngineOptions options, ILogger<LlmEngine>? logger)
+    {
+        (_model, _logger) = (model, logger ?? NullLogger<LlmEngine>.Instance);
+        _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
+        _sampler = new Sampler(model.Info.VocabularySize, model.EndOfText);
+        new Thread(Loop) { Name = "LlmEngine", IsBackground = true }.Start();
+    }
+
+    /// <summary>What is loaded.</summary>
+    public virtual ModelInfo Model => _model.Info;
+
+    /// <summary>Encodes prompts for this model.</summary>
+    public virtual HfTokenizer Tokenizer => _model.Tokenizer;
+
+    /// <summary>Sequences that lost their cache blocks and started over, since the start.</summary>
+    public long Preemptions => _scheduler.Preemptions;
+
+    /// <summary>Loads the model; takes as long as reading its files. Errors name the file and what was expected.</summary>
+    /// <exception cref="InvalidDataException">A file is truncated, malformed or does not fit the config.</exception>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="NotSupportedException">The config asks for what this engine cannot do.</exception>
+    public static LlmEngine Load(EngineOptions options, ILogger<LlmEngine>? logger = null)
+    {
+        var model = ModelLoader.Load(options);
+        var engine = new LlmEngine(model, options, logger);
+        engine.LogLoaded(model.Info.Name, model.Info.Family, model.Info.Parameters, model.Info.DType, model.Info.Device, model.Info.ContextLength, model.Blocks.Blocks * model.Blocks.BlockSize);
+        return engine;
+    }
+
+    /// <summary>
+    /// Streams a text as it is generated. Cancelling frees the sequence's place before the next step and ends the stream with a last update of
+    /// <see cref="FinishReason.Cancelled"/>; it does not throw, since the text so far stands.
+    /// </summary>
+    /// <exception cref="ArgumentException">The prompt is empty, too long, or holds an id that the model does not know.</exception>
+    public virtual async IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        Validate(request);
+        var seed = request.Sampling.Seed ?? CounterRandom.SeedOf(request.Id);
+        var sequence = new Sequence(request, seed, new TextStream(Tokenizer, request.Sampling.Stop), Interlocked.Increment(ref _arrived));
+        using var cancellation = cancellationToken.Register(sequence.Cancel);
+        ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);
+        try
+        {
+            await foreach (var update in sequence.Updates.ReadAllAsync(CancellationToken.None))
+            {
+                yield return update;
+            }
+        }
+        finally
+        {
+            sequence.Cancel(); // a caller who leaves early leaves the batch, too
+        }
+    }
+
+    /// <summary>Cancels what runs and frees the model.</summary>
+    public virtual async ValueTask DisposeAsync()
+    {
+        if (!_stopping && _model is not null)
+        {
+            _stopping = true;
+            _arrivals.CompleteAdding();
+            await _stopped.Task;
+            _model.Runner.Dispose();
+            _arrivals.Dispose();
+        }
+        GC.SuppressFinalize(this);
+    }
+
+    private void Validate(GenerationRequest request)
+    {
+        var prompt = request.PromptTokenIds;
+        if (prompt.Count == 0)
+        {
+            throw new ArgumentException("the prompt is empty; it needs at least 1 token", nameof(request));
+        }
+        if (prompt.Count >= Model.ContextLength)
+        {
+            throw new ArgumentException($"the prompt has {prompt.Count} tokens; {Model.Name} takes at most {Model.ContextLength - 1}, and 1 for the text", nameof(request));
+        }
+        if (prompt.FirstOrDefault(id => id < 0 || id >= Model.VocabularySize, -1) is var wrong && wrong != -1)
+        {
+            throw new ArgumentException($"the prompt holds token {wrong}; {Model.Name} has ids 0 to {Model.VocabularySize - 1}", nameof(request));
+        }
+    }
+
+    private bool TryAdd(Sequence sequence)
+    {
+        try
+        {
+            return _arrivals.TryAdd(sequence);
+        }
+        catch (InvalidOperationException) // no more adding: the engine is stopping
+        {
+            return false;
+        }
+    }
+
+    private void Loop()
+    {
+        while (!_stopping)
+        {
+            Admit();
+            EndCancelled();
+            try
+            {
+                Step();
+            }
+            catch (Exception e)
+            {
+                // A step is all or nothing: who was in it hears of it, and the engine is empty and sound for the next.
+                LogStepFailed(e);
+                FailAll(e);
+            }
+        }
+        FailAll(new ObjectDisposedException(nameof(LlmEngine)));
+        _stopped.SetResult();
+    }
+
+    // Takes new sequences in; waits for one when there is nothing else to do.
+    private void Admit()
+    {
+        var idle = _scheduler.Running + _scheduler.Waiting == 0;
+        while (_arrivals.TryTake(out var sequence, idle ? Timeout.Infinite : 0))
+        {
+            _scheduler.Add(sequence);
+            idle = false;
+        }
+    }
+
+    private void EndCancelled()
+    {
+        foreach (var sequence in _scheduler.All().Where(s => s.CancelRequested))
+        {
+            End(sequence, sequence.Text.Flush(mayStop: false, out _), FinishReason.Cancelled);
+        }
+    }
+
+    private void Step()
+    {
+        var step = _scheduler.Schedule();
+        if (step.Count == 0)
+        {
+            return;
+        }
+        var logits = _model.Runner.Run(step);
+        var row = 0;
+        foreach (var scheduled in step)
+        {
+            Scheduler.Computed(scheduled);
+            if (scheduled.Sequence.PendingTokens == 0)
+            {
+                var vocabulary = Model.VocabularySize;
+                Advance(scheduled.Sequence, _sampler.Sample(logits.Slice(row++ * vocabulary, vocabulary), scheduled.Sequence));
+            }
+        }
+    }
+
+    // A sequence's next token, and whether it was the last.
+    private void Advance(Sequence sequence, int token)
+    {
+        sequence.Append(token);
+        var sampling = sequence.Sampling;
+        var mayStop = sequence.CompletionTokens >= sampling.MinTokens;
+        if (_model.EndOfText.Contains(token) && !sampling.IgnoreEos)
+        {
+            End(sequence, sequence.Text.Flush(mayStop, out _), FinishReason.Stop);
+            return;
+        }
+        var text = sequence.Text.Append(token, mayStop, out var stopped);
+        if (stopped)
+        {
+            End(sequence, text, FinishReason.Stop);
+        }
+        else if (sequence.CompletionTokens >= sampling.MaxTokens || sequence.Tokens.Count >= Model.ContextLength)
+        {
+            text += sequence.Text.Flush(mayStop, out stopped);
+            End(sequence, text, stopped ? FinishReason.Stop : FinishReason.Length);
+        }
+        else
+        {
+            sequence.Publish(text, null);
+        }
+    }
+
+    private void End(Sequence sequence, string text, FinishReason reason)
+    {
+        _scheduler.Remove(sequence);
+        sequence.Publish(text, reason);
+    }
+
+    private void FailAll(Exception error)
+    {
+        while (_arrivals.TryTake(out var sequence))
+        {
+            _scheduler.Add(sequence);
+        }
+        foreach (var sequence in _scheduler.All())
+        {
+            _scheduler.Remove(sequence);
+            sequence.Fail(error);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "Loaded {Model} ({Family}, {Parameters} parameters, {DType} on {Device}); context {Context}, cache for {CacheTokens} tokens")]
+    private partial void LogLoaded(string model, string family, long parameters, string dType, string device, int context, int cacheTokens);
+
+    [LoggerMessage(LogLevel.Error, "A step failed; the sequences in it end with this error")]
+    private partial void LogStepFailed(Exception error);
+}

@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Batch.Inference.Models;
+using Batch.Inference.Tokenizers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Engine;
+
+/// <summary>A model ready to run, with what the engine must know of it.</summary>
+internal sealed record LoadedModel(ModelInfo Info, HfTokenizer Tokenizer, ModelRunner Runner, BlockPool Blocks, IReadOnlyCollection<int> EndOfText);
+
+/// <summary>From a Hugging Face folder to a model on its device.</summary>
+internal static class ModelLoader
+{
+    private const int DefaultCacheTokens = 65_536;
+
+    /// <param name="tokenizer">Instead of the folder's own.</param>
+    public static LoadedModel Load(EngineOptions options, HfTokenizer? tokenizer = null)
+    {
+        var folder = Path.GetFullPath(options.ModelPath);
+        var config = ModelConfig.Load(folder);
+        tokenizer ??= HfTokenizer.Load(folder);
+        var device = Devices.Resolve(options.Device);
+        var dtype = Devices.ResolveDType(options.DType, device);
+        if (options.Threads > 0)
+        {
+            set_num_threads(options.Threads);
+        }
+
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        using var weights = new WeightLoader(folder, dtype, device);
+        var model = CausalLM.Create(config, weights);
+        if (tokenizer.VocabularySize > model.VocabularySize)
+        {
+            throw new InvalidDataException($"{folder}: the tokenizer has ids up to {tokenizer.VocabularySize - 1}, the model {model.VocabularySize} rows of embeddings; they do not belong together");
+        }
+
+        var context = options.MaxContextLength == 0 ? model.ContextLength : Math.Min(options.MaxContextLength, model.ContextLength);
+        var wanted = options.CacheTokens > 0 ? options.CacheTokens : (int)Math.Min((long)options.MaxSequences * context, Math.Max(DefaultCacheTokens, context));
+        var blocks = (wanted + options.BlockSize - 1) / options.BlockSize;
+        context = Math.Min(context, blocks * options.BlockSize); // one sequence alone must fit
+        var cache = new KvCache(model, blocks * options.BlockSize, dtype, device);
+        var info = new ModelInfo(options.ModelName ?? Path.GetFileName(folder.TrimEnd('/', '\\')), config.ModelType, dtype.ToString().ToLowerInvariant(), device.ToString(),
+            weights.Parameters, context, model.VocabularySize, weights.Fingerprint());
+        return new LoadedModel(info, tokenizer, new ModelRunner(model, cache, options.BlockSize, device), new BlockPool(blocks, options.BlockSize), EndOfText(folder, config, tokenizer));
+    }
+
+    // generation_config.json speaks before config.json, as in transformers; either holds one id or several.
+    private static HashSet<int> EndOfText(string folder, ModelConfig config, HfTokenizer tokenizer)
+    {
+        var path = Path.Combine(folder, "generation_config.json");
+        if (File.Exists(path))
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (json.RootElement.TryGetProperty("eos_token_id", out var ids) && Ids(ids) is { Count: > 0 } found)
+            {
+                return found;
+            }
+        }
+        return config.Find("eos_token_id") is { } own && Ids(own) is { Count: > 0 } fromConfig ? fromConfig
+            : tokenizer.EosTokenId is { } id ? [id] : [];
+    }
+
+    private static HashSet<int> Ids(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Number => [value.GetInt32()],
+        JsonValueKind.Array => value.EnumerateArray().Select(v => v.GetInt32()).ToHashSet(),
+        _ => [],
+    };
+}

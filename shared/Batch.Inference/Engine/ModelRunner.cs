@@ -1,0 +1,79 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Models;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Engine;
+
+/// <summary>Runs one step of the schedule through the model. Owns model and cache; the engine thread alone calls it.</summary>
+internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, Device device) : IDisposable
+{
+    private float[] _logits = [];
+
+    public CausalLM Model => model;
+
+    /// <summary>Computes the scheduled tokens.</summary>
+    /// <returns>[rows, vocabulary] float32 on the host, a row for each sequence that has no pending tokens after the step, in the step's order; valid until the next call.</returns>
+    public Span<float> Run(IReadOnlyList<ScheduledSequence> step)
+    {
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        var tokens = step.Sum(s => s.Tokens);
+        var (ids, positions, slots) = (new long[tokens], new long[tokens], new long[tokens]);
+        var spans = new List<AttentionSpan>(step.Count);
+        var last = new List<long>(step.Count);
+        var row = 0;
+        foreach (var (sequence, count) in step)
+        {
+            spans.Add(Span(sequence, count, row));
+            for (var i = 0; i < count; i++, row++)
+            {
+                var position = sequence.ComputedTokens + i;
+                (ids[row], positions[row], slots[row]) = (sequence.Tokens[position], position, Slot(sequence, position));
+            }
+            if (count == sequence.PendingTokens)
+            {
+                last.Add(row - 1);
+            }
+        }
+        var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, tensor(slots, device: device), spans));
+        if (last.Count == 0)
+        {
+            return [];
+        }
+        var logits = model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).to(ScalarType.Float32).cpu().contiguous();
+        return CopyOut(logits);
+    }
+
+    public void Dispose()
+    {
+        model.Dispose();
+        cache.Dispose();
+    }
+
+    private AttentionSpan Span(Sequence sequence, int count, int start)
+    {
+        var context = sequence.ComputedTokens + count;
+        var slots = new long[context];
+        for (var position = 0; position < context; position++)
+        {
+            slots[position] = Slot(sequence, position);
+        }
+        return new AttentionSpan(start, count, tensor(slots, device: device), count == 1 ? null : CausalMask(count, context));
+    }
+
+    // Row i is the token at context - count + i and sees all up to itself.
+    private Tensor CausalMask(int count, int context) => ones([count, context], ScalarType.Bool, device).tril(context - count);
+
+    private long Slot(Sequence sequence, int position) => (long)sequence.Blocks[position / blockSize] * blockSize + position % blockSize;
+
+    private Span<float> CopyOut(Tensor logits)
+    {
+        var length = (int)logits.numel();
+        if (_logits.Length < length)
+        {
+            _logits = new float[length];
+        }
+        logits.data<float>().CopyTo(_logits);
+        return _logits.AsSpan(0, length);
+    }
+}

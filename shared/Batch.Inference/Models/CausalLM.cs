@@ -1,0 +1,68 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Models;
+
+/// <summary>
+/// A causal language model over ragged batches: the rows of all sequences lie one after the other in a single [tokens, …] tensor, and only attention
+/// knows where one sequence ends. One thread owns it.
+/// </summary>
+internal abstract class CausalLM : IDisposable
+{
+    private static readonly Dictionary<string, Func<ModelConfig, WeightLoader, CausalLM>> Families = new()
+    {
+        ["gpt2"] = (config, weights) => new Gpt2(config, weights),
+        ["llama"] = (config, weights) => new Llama(config, weights),
+    };
+
+    private readonly List<Tensor> _parameters = [];
+
+    public abstract int Layers { get; }
+
+    public abstract int KeyValueHeads { get; }
+
+    public abstract int HeadDim { get; }
+
+    public abstract int VocabularySize { get; }
+
+    public abstract int ContextLength { get; }
+
+    /// <summary>Builds the model of the config's family from the loader's tensors; every tensor must be used.</summary>
+    public static CausalLM Create(ModelConfig config, WeightLoader weights)
+    {
+        if (!Families.TryGetValue(config.ModelType, out var construct))
+        {
+            throw new NotSupportedException($"{config.Path}: model_type '{config.ModelType}' is not supported; supported are {string.Join(", ", Families.Keys)}");
+        }
+        var model = construct(config, weights);
+        config.EnsureAllKnown();
+        weights.EnsureAllUsed();
+        return model;
+    }
+
+    /// <summary>Hidden states before the head.</summary>
+    /// <param name="ids">[tokens] int64.</param>
+    /// <param name="positions">[tokens] int64, the place of each row in its own sequence.</param>
+    /// <param name="attention">Where the rows' keys and values go and which they see.</param>
+    /// <returns>[tokens, hidden]</returns>
+    public abstract Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention);
+
+    /// <summary>Logits of hidden states.</summary>
+    /// <param name="hidden">[rows, hidden]</param>
+    /// <returns>[rows, vocabulary]</returns>
+    public abstract Tensor Head(Tensor hidden);
+
+    public void Dispose()
+    {
+        _parameters.ForEach(p => p.Dispose());
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Keeps a tensor for the model's life, out of every dispose scope.</summary>
+    protected Tensor Own(Tensor parameter)
+    {
+        _parameters.Add(parameter.DetachFromDisposeScope());
+        return parameter;
+    }
+}

@@ -1,0 +1,90 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn.functional;
+
+namespace Batch.Inference.Models;
+
+/// <summary>GPT-2 (Radford et al. 2019): learned positions, LayerNorm before each half, fused qkv, GELU in its tanh form.</summary>
+internal sealed class Gpt2 : CausalLM
+{
+    private readonly int heads, hidden;
+    private readonly float epsilon;
+    private readonly Tensor wte, wpe, ln_f_weight, ln_f_bias, lm_head;
+    private readonly Block[] h;
+
+    public Gpt2(ModelConfig config, WeightLoader weights)
+    {
+        (hidden, heads, VocabularySize, ContextLength) = (config.Int("n_embd"), config.Int("n_head"), config.Int("vocab_size"), config.Int("n_positions"));
+        var layers = config.Int("n_layer");
+        var inner = config.Int("n_inner", 4 * hidden);
+        epsilon = config.Float("layer_norm_epsilon", 1e-5f);
+        config.Require("activation_function", "gelu_new");
+        config.Require("scale_attn_weights", "true");
+        config.Require("scale_attn_by_inverse_layer_idx", "false");
+        config.Require("add_cross_attention", "false");
+        if (hidden % heads != 0)
+        {
+            throw new InvalidDataException($"{config.Path}: n_embd {hidden} is no multiple of n_head {heads}");
+        }
+
+        // Files of the base model carry no "transformer." prefix; old ones hold the causal masks as buffers.
+        var prefix = weights.Contains("transformer.wte.weight") ? "transformer." : "";
+        weights.Ignore(name => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal));
+        Tensor Take(string name, params long[] shape) => Own(weights.Take(prefix + name, shape));
+        Conv1D TakeConv1D(string name, long rows, long columns) => new(Take($"{name}.weight", rows, columns), Take($"{name}.bias", columns));
+
+        wte = Take("wte.weight", VocabularySize, hidden);
+        wpe = Take("wpe.weight", ContextLength, hidden);
+        h = Enumerable.Range(0, layers).Select(i => new Block(
+            Take($"h.{i}.ln_1.weight", hidden), Take($"h.{i}.ln_1.bias", hidden),
+            TakeConv1D($"h.{i}.attn.c_attn", hidden, 3 * hidden), TakeConv1D($"h.{i}.attn.c_proj", hidden, hidden),
+            Take($"h.{i}.ln_2.weight", hidden), Take($"h.{i}.ln_2.bias", hidden),
+            TakeConv1D($"h.{i}.mlp.c_fc", hidden, inner), TakeConv1D($"h.{i}.mlp.c_proj", inner, hidden))).ToArray();
+        ln_f_weight = Take("ln_f.weight", hidden);
+        ln_f_bias = Take("ln_f.bias", hidden);
+        // tie_word_embeddings is true unless said otherwise; an untied file holds its own head.
+        lm_head = config.Bool("tie_word_embeddings", true) && !weights.Contains("lm_head.weight") ? wte : Own(weights.Take("lm_head.weight", VocabularySize, hidden));
+    }
+
+    public override int Layers => h.Length;
+
+    public override int KeyValueHeads => heads;
+
+    public override int HeadDim => hidden / heads;
+
+    public override int VocabularySize { get; }
+
+    public override int ContextLength { get; }
+
+    public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
+    {
+        var x = wte.index_select(0, ids) + wpe.index_select(0, positions); // [tokens, hidden]
+        for (var layer = 0; layer < h.Length; layer++)
+        {
+            var block = h[layer];
+            var qkv = block.c_attn.Forward(Norm(x, block.ln_1_weight, block.ln_1_bias)).view(-1, 3, heads, HeadDim);
+            var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2)); // [tokens, heads * head_dim]
+            x = x + block.attn_c_proj.Forward(y);
+            x = x + block.mlp_c_proj.Forward(Gelu(block.c_fc.Forward(Norm(x, block.ln_2_weight, block.ln_2_bias)))); // [tokens, hidden]
+        }
+        return Norm(x, ln_f_weight, ln_f_bias);
+    }
+
+    public override Tensor Head(Tensor hidden) => linear(hidden, lm_head);
+
+    private Tensor Norm(Tensor x, Tensor weight, Tensor bias) => layer_norm(x, [hidden], weight, bias, epsilon);
+
+    // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), "gelu_new" (Hendrycks and Gimpel 2016)
+    private static Tensor Gelu(Tensor x) => 0.5 * x * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
+
+    // y = x W + b: GPT-2's checkpoints store the weight as [in, out].
+    private sealed record Conv1D(Tensor weight, Tensor bias)
+    {
+        public Tensor Forward(Tensor x) => addmm(bias, x, weight, 1, 1);
+    }
+
+    private sealed record Block(
+        Tensor ln_1_weight, Tensor ln_1_bias, Conv1D c_attn, Conv1D attn_c_proj,
+        Tensor ln_2_weight, Tensor ln_2_bias, Conv1D c_fc, Conv1D mlp_c_proj);
+}

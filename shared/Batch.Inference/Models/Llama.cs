@@ -1,0 +1,93 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn.functional;
+
+namespace Batch.Inference.Models;
+
+/// <summary>Llama 1 to 3 (Touvron et al. 2023): RMSNorm before each half, rotary positions, grouped-query attention, SwiGLU.</summary>
+internal sealed class Llama : CausalLM
+{
+    private readonly int heads, hidden;
+    private readonly float epsilon;
+    private readonly Tensor embed_tokens, norm, lm_head;
+    private readonly RotaryEmbedding rotary;
+    private readonly Block[] layers;
+
+    public Llama(ModelConfig config, WeightLoader weights)
+    {
+        (hidden, heads, VocabularySize) = (config.Int("hidden_size"), config.Int("num_attention_heads"), config.Int("vocab_size"));
+        (KeyValueHeads, HeadDim) = (config.Int("num_key_value_heads", heads), config.Int("head_dim", hidden / heads));
+        ContextLength = config.Int("max_position_embeddings", 2048);
+        var inner = config.Int("intermediate_size");
+        var count = config.Int("num_hidden_layers");
+        epsilon = config.Float("rms_norm_eps", 1e-6f);
+        config.Require("hidden_act", "silu");
+        var (attentionBias, mlpBias) = (config.Bool("attention_bias", false), config.Bool("mlp_bias", false));
+        if (heads % KeyValueHeads != 0)
+        {
+            throw new InvalidDataException($"{config.Path}: num_attention_heads {heads} is no multiple of num_key_value_heads {KeyValueHeads}");
+        }
+
+        Tensor Take(string name, params long[] shape) => Own(weights.Take(name, shape));
+        Linear TakeLinear(string name, long rows, long columns, bool bias) =>
+            new(Take($"{name}.weight", rows, columns), bias ? Take($"{name}.bias", rows) : null);
+        weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
+
+        embed_tokens = Take("model.embed_tokens.weight", VocabularySize, hidden);
+        var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
+        layers = Enumerable.Range(0, count).Select(i => $"model.layers.{i}").Select(layer => new Block(
+            Take($"{layer}.input_layernorm.weight", hidden),
+            TakeLinear($"{layer}.self_attn.q_proj", q, hidden, attentionBias),
+            TakeLinear($"{layer}.self_attn.k_proj", kv, hidden, attentionBias),
+            TakeLinear($"{layer}.self_attn.v_proj", kv, hidden, attentionBias),
+            TakeLinear($"{layer}.self_attn.o_proj", hidden, q, attentionBias),
+            Take($"{layer}.post_attention_layernorm.weight", hidden),
+            TakeLinear($"{layer}.mlp.gate_proj", inner, hidden, mlpBias),
+            TakeLinear($"{layer}.mlp.up_proj", inner, hidden, mlpBias),
+            TakeLinear($"{layer}.mlp.down_proj", hidden, inner, mlpBias))).ToArray();
+        norm = Take("model.norm.weight", hidden);
+        lm_head = config.Bool("tie_word_embeddings", false) ? embed_tokens : Take("lm_head.weight", VocabularySize, hidden);
+        if (ReferenceEquals(lm_head, embed_tokens))
+        {
+            weights.Ignore(name => name == "lm_head.weight"); // some files store the tied head a second time
+        }
+        rotary = new RotaryEmbedding(config, HeadDim, ContextLength, embed_tokens.dtype, embed_tokens.device);
+        Own(rotary.Cos);
+        Own(rotary.Sin);
+    }
+
+    public override int Layers => layers.Length;
+
+    public override int KeyValueHeads { get; }
+
+    public override int HeadDim { get; }
+
+    public override int VocabularySize { get; }
+
+    public override int ContextLength { get; }
+
+    public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
+    {
+        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
+        var rotation = rotary.At(positions);
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            var block = layers[layer];
+            var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
+            var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
+            var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]
+            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
+            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v));
+            var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
+            x = x + block.down_proj.Forward(silu(block.gate_proj.Forward(m)) * block.up_proj.Forward(m)); // [tokens, hidden]
+        }
+        return RmsNorm.Forward(x, norm, epsilon);
+    }
+
+    public override Tensor Head(Tensor hidden) => linear(hidden, lm_head);
+
+    private sealed record Block(
+        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Linear o_proj,
+        Tensor post_attention_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj);
+}
