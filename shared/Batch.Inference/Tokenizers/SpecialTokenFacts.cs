@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Batch.Inference.Tokenizers;
 
-/// <summary>What tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja say; all of them optional.</summary>
+/// <summary>What tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja say, where they exist.</summary>
 internal sealed class SpecialTokenFacts
 {
     private static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
