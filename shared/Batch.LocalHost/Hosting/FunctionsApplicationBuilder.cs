@@ -26,14 +26,14 @@ public sealed class FunctionsApplicationBuilder : IHostApplicationBuilder
     internal FunctionsApplicationBuilder(string[] args, IEnumerable<Type> functionClasses)
     {
         _functionClasses = functionClasses;
-        var configuration = new ConfigurationManager();
+        using var configuration = new ConfigurationManager();
         FunctionsConfiguration.AddSources(configuration, args);
         _web = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
         {
             ContentRootPath = FunctionsConfiguration.ScriptRoot(configuration),
             EnvironmentName = FunctionsConfiguration.EnvironmentName(configuration),
         });
-        _web.Configuration.AddConfiguration(configuration, shouldDisposeConfiguration: true);
+        FunctionsConfiguration.AddSources(_web.Configuration, args);
         AddLogging();
         AddHosts();
     }

@@ -59,7 +59,7 @@ internal sealed partial class MessageLock : IDisposable
                 LogLost(_queue.Name, _messageId);
                 return;
             }
-            catch (Exception e) when (e is RequestFailedException or AggregateException)
+            catch (Exception e)
             {
                 LogNotRenewed(e, _queue.Name, _messageId);
                 wait = _duration / 8;

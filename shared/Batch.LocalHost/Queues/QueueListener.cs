@@ -1,5 +1,3 @@
-using Azure;
-using Azure.Identity;
 using Azure.Storage.Queues.Models;
 using Batch.LocalHost.Functions;
 using Batch.LocalHost.Hosting;
@@ -29,6 +27,7 @@ internal sealed partial class QueueListener(
     public async Task RunAsync(CancellationToken stopFetching)
     {
         LogListening(function.Name, queue.Name, options.BatchSize, options.FetchAt);
+        var stopped = Task.Delay(Timeout.InfiniteTimeSpan, stopFetching);
         while (!stopFetching.IsCancellationRequested)
         {
             var messages = await ReceiveAsync();
@@ -42,7 +41,7 @@ internal sealed partial class QueueListener(
             if (messages.Length > 0)
             {
                 _polling.Reset();
-                await UntilFetchIsDueAsync(stopFetching);
+                await UntilFetchIsDueAsync(stopped);
             }
             else
             {
@@ -55,23 +54,25 @@ internal sealed partial class QueueListener(
         await Task.WhenAll(_inFlight);
     }
 
-    /// <summary>Never cancelled: messages in a reply that nobody reads would stay locked for nobody.</summary>
+    /// <summary>
+    /// Never cancelled: messages in a reply that nobody reads would stay locked for nobody. Storage that cannot be reached is asked again
+    /// at the pace of an empty queue.
+    /// </summary>
     private async Task<QueueMessage[]> ReceiveAsync()
     {
         try
         {
             return await queue.ReceiveAsync(options.BatchSize);
         }
-        catch (Exception e) when (IsStorageFailure(e))
+        catch (Exception e)
         {
             LogNotReceived(e, queue.Name);
             return [];
         }
     }
 
-    private async Task UntilFetchIsDueAsync(CancellationToken stopFetching)
+    private async Task UntilFetchIsDueAsync(Task stopped)
     {
-        var stopped = Task.Delay(Timeout.InfiniteTimeSpan, time, stopFetching);
         _inFlight.RemoveAll(task => task.IsCompleted);
         while (_inFlight.Count > options.FetchAt && !stopped.IsCompleted)
         {
@@ -96,7 +97,7 @@ internal sealed partial class QueueListener(
             var outcome = await InvokeAsync(message);
             await CompleteAsync(message, await hold.ReleaseAsync(), outcome);
         }
-        catch (Exception e) when (IsStorageFailure(e))
+        catch (Exception e)
         {
             LogNotCompleted(e, queue.Name, message.MessageId);
         }
@@ -136,13 +137,11 @@ internal sealed partial class QueueListener(
         {
             await queue.ShowAgainAsync(message, message.PopReceipt, TimeSpan.Zero);
         }
-        catch (Exception e) when (IsStorageFailure(e))
+        catch (Exception e)
         {
             LogNotCompleted(e, queue.Name, message.MessageId);
         }
     }
-
-    private static bool IsStorageFailure(Exception e) => e is RequestFailedException or AggregateException or AuthenticationFailedException;
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Function} listens to queue {Queue}, {BatchSize} at a time, fetching again at {FetchAt} in flight")]
     private partial void LogListening(string function, string queue, int batchSize, int fetchAt);

@@ -81,7 +81,7 @@ internal sealed partial class TriggerQueue
             await DeleteAsync(raw, raw.PopReceipt);
             LogUndecodable(Name, raw.MessageId, _rawPoison.Name);
         }
-        catch (Exception e) when (e is RequestFailedException or AggregateException)
+        catch (Exception e)
         {
             LogStillUndecodable(e, Name, raw.MessageId);
         }

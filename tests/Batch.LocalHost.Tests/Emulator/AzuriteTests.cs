@@ -4,7 +4,7 @@ using Azure.Storage.Blobs;
 using Azure.Storage.Queues;
 using Batch.LocalHost.Emulator;
 
-namespace Batch.LocalHost.Tests;
+namespace Batch.LocalHost.Tests.Emulator;
 
 public sealed class AzuriteTests
 {
