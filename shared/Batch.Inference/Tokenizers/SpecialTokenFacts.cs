@@ -81,7 +81,7 @@ internal sealed class SpecialTokenFacts
         ChatTemplate = config.Find("chat_template") is { } template ? ReadTemplate(template) : null;
         foreach (var (id, token) in config.Find("added_tokens_decoder")?.Members() ?? [])
         {
-            if (!int.TryParse(id, CultureInfo.InvariantCulture, out var number))
+            if (!int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
             {
                 throw new InvalidDataException($"{file}: added_tokens_decoder: wanted token ids as names, saw '{id}'");
             }
@@ -107,7 +107,7 @@ internal sealed class SpecialTokenFacts
         {
             if (_added.TrueForAll(token => token.Content != content))
             {
-                _added.Add(new AddedToken(id.Integer(), content, Special: false));
+                _added.Add(new AddedToken(id.Id(), content, Special: false));
             }
         }
     }
