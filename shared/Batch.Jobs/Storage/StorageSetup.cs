@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Hosting;
+
+namespace Batch.Jobs.Storage;
+
+/// <summary>Creates the tables, containers and queues that are missing, before the first request is served.</summary>
+public sealed class StorageSetup(StorageClients clients) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await Task.WhenAll([
+            .. Names.Tables.Select(name => clients.Tables.CreateTableIfNotExistsAsync(name, cancellationToken)),
+            .. Names.Containers.Select(name => clients.Blobs.GetBlobContainerClient(name).CreateIfNotExistsAsync(cancellationToken: cancellationToken)),
+            .. Names.Queues.Select(name => clients.Queues.GetQueueClient(name).CreateIfNotExistsAsync(cancellationToken: cancellationToken)),
+        ]);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private static class Names
+    {
+        public static readonly string[] Tables = [JobStore.JobsTable, Audit.AuditLog.AuditTable];
+        public static readonly string[] Containers = [JobStore.InputsContainer, JobStore.ResultsContainer, JobStore.ProgressContainer];
+        public static readonly string[] Queues = [JobQueues.Jobs, JobQueues.Events, JobQueues.Webhooks];
+    }
+}
