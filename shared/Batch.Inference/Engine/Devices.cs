@@ -45,6 +45,12 @@ internal static partial class Devices
         _ => throw new ArgumentException($"DType must be auto, float32, bfloat16 or, on cuda, float16; was '{name}' on {device}"),
     };
 
+    /// <summary>
+    /// Rows of a step are filled up to a multiple of this, so that a row's result is bit for bit the same whoever shares its step. Float32 matrix products on
+    /// the CPU take a kernel of another order of summation for groups of fewer than 4 rows (seen with libtorch 2.10 on 1 and 2 threads; bfloat16 does not).
+    /// </summary>
+    public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 ? 4 : 1;
+
     private static int ComputeCapability(int index)
     {
         Check(cuInit(0), nameof(cuInit));

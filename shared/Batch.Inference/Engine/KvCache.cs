@@ -8,10 +8,14 @@ internal sealed class KvCache : IDisposable
 {
     public KvCache(CausalLM model, int slots, ScalarType dtype, Device device)
     {
-        Tensor Allocate() => zeros([slots, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
+        ScratchSlot = slots;
+        Tensor Allocate() => zeros([slots + 1, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
         Keys = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
         Values = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
     }
+
+    /// <summary>Takes the keys and values of rows that belong to no sequence.</summary>
+    public long ScratchSlot { get; }
 
     /// <summary>A layer's keys, [slots, kv_heads, head_dim].</summary>
     public IReadOnlyList<Tensor> Keys { get; }

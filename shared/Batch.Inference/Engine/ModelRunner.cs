@@ -7,6 +7,7 @@ namespace Batch.Inference.Engine;
 /// <summary>Runs one step of the schedule through the model. Owns model and cache; the engine thread alone calls it.</summary>
 internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, Device device) : IDisposable
 {
+    private readonly int _rowGroup = Devices.RowGroup(device, cache.Keys[0].dtype);
     private float[] _logits = [];
 
     public CausalLM Model => model;
@@ -17,8 +18,8 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var tokens = step.Sum(s => s.Tokens);
-        var (ids, positions, slots) = (new long[tokens], new long[tokens], new long[tokens]);
+        var rows = (step.Sum(s => s.Tokens) + _rowGroup - 1) / _rowGroup * _rowGroup;
+        var (ids, positions, slots) = (new long[rows], new long[rows], new long[rows]);
         var spans = new List<AttentionSpan>(step.Count);
         var last = new List<long>(step.Count);
         var row = 0;
@@ -35,13 +36,27 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
                 last.Add(row - 1);
             }
         }
+        for (; row < rows; row++)
+        {
+            slots[row] = cache.ScratchSlot;
+        }
         var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, tensor(slots, device: device), spans));
         if (last.Count == 0)
         {
             return [];
         }
-        var logits = model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).to(ScalarType.Float32).cpu().contiguous();
-        return CopyOut(logits);
+        return CopyOut(Logits(hidden, last));
+    }
+
+    // The rows are filled up here, too, with the last one again.
+    private Tensor Logits(Tensor hidden, List<long> last)
+    {
+        var rows = last.Count;
+        while (last.Count % _rowGroup != 0)
+        {
+            last.Add(last[^1]);
+        }
+        return model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).narrow(0, 0, rows).to(ScalarType.Float32).cpu().contiguous();
     }
 
     public void Dispose()

@@ -15,7 +15,7 @@ internal sealed record AttentionSpan(long Start, long Rows, Tensor Slots, Tensor
 /// </summary>
 /// <param name="cache">Keys and values of all layers.</param>
 /// <param name="newSlots">[tokens] int64: the slot of each row.</param>
-/// <param name="spans">In the order of the rows.</param>
+/// <param name="spans">In the order of the rows; rows after the last span belong to no sequence.</param>
 internal sealed class PagedAttention(KvCache cache, Tensor newSlots, IReadOnlyList<AttentionSpan> spans)
 {
     /// <param name="q">[tokens, heads, head_dim]</param>
@@ -27,12 +27,17 @@ internal sealed class PagedAttention(KvCache cache, Tensor newSlots, IReadOnlyLi
         var (keys, values) = (cache.Keys[layer], cache.Values[layer]); // [slots, kv_heads, head_dim]
         keys.index_copy_(0, newSlots, k);
         values.index_copy_(0, newSlots, v);
-        var rows = new Tensor[spans.Count];
-        for (var i = 0; i < rows.Length; i++)
+        var y = new List<Tensor>(spans.Count + 1);
+        foreach (var span in spans)
         {
-            rows[i] = Attend(q.narrow(0, spans[i].Start, spans[i].Rows), keys, values, spans[i]);
+            y.Add(Attend(q.narrow(0, span.Start, span.Rows), keys, values, span));
         }
-        return rows.Length == 1 ? rows[0] : cat(rows, 0);
+        var fill = q.shape[0] - (spans[^1].Start + spans[^1].Rows);
+        if (fill > 0)
+        {
+            y.Add(zeros([fill, y[0].shape[1]], q.dtype, q.device));
+        }
+        return y.Count == 1 ? y[0] : cat(y, 0);
     }
 
     private static Tensor Attend(Tensor q, Tensor keys, Tensor values, AttentionSpan span)

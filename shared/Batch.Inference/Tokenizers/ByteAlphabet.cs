@@ -11,7 +11,22 @@ internal static class ByteAlphabet
     private static readonly char[] CharOfByte = BuildCharOfByte();
     private static readonly Dictionary<char, byte> ByteOfChar = CharOfByte.Select((c, b) => (c, b)).ToDictionary(p => p.c, p => (byte)p.b);
 
-    public static char ToChar(byte value) => CharOfByte[value];
+    /// <summary>The character of each byte.</summary>
+    public static ReadOnlySpan<char> Characters => CharOfByte;
+
+    /// <summary>The text's UTF-8 bytes as characters of the alphabet.</summary>
+    public static string Write(ReadOnlySpan<char> text)
+    {
+        var bytes = new byte[Encoding.UTF8.GetByteCount(text)];
+        Encoding.UTF8.GetBytes(text, bytes);
+        return string.Create(bytes.Length, bytes, (chars, source) =>
+        {
+            for (var i = 0; i < chars.Length; i++)
+            {
+                chars[i] = CharOfByte[source[i]];
+            }
+        });
+    }
 
     /// <summary>The bytes that a token is written for; a token with a character outside the alphabet is plain text.</summary>
     public static byte[] ToBytes(string token)

@@ -8,14 +8,14 @@ internal static class Gpt2Files
         var tokens = JsonPart.Read(vocabFile).Members().ToDictionary(member => member.Name, member => member.Part.Integer());
         var added = facts.Complete([], tokens);
         var split = new SplitStep(PreTokenizerJson.Gpt2Pattern, SplitBehavior.Isolated, invert: false);
-        var model = new ByteLevelBpe(tokens, ReadMerges(mergesFile), ignoreMerges: false);
+        var model = new ByteLevelBpe(tokens, ReadMerges(mergesFile), ignoreMerges: false, mergesFile);
         return new TokenizerParts(
             new TextEncoder([], new PreTokenizer([split]), model), new Vocabulary(tokens, added, ByteAlphabet.ToBytes), added);
     }
 
-    private static List<string> ReadMerges(string file)
+    private static List<(string Left, string Right)> ReadMerges(string file)
     {
-        var merges = new List<string>();
+        var merges = new List<(string Left, string Right)>();
         var number = 0;
         foreach (var line in File.ReadLines(file))
         {
@@ -24,11 +24,9 @@ internal static class Gpt2Files
             {
                 continue;
             }
-            if (line.Split(' ').Length != 2)
-            {
-                throw new InvalidDataException($"{file}: line {number}: wanted two tokens, saw '{line}'");
-            }
-            merges.Add(line);
+            merges.Add(line.Split(' ') is [var left, var right]
+                ? (left, right)
+                : throw new InvalidDataException($"{file}: line {number}: wanted two tokens, saw '{line}'"));
         }
         return merges;
     }

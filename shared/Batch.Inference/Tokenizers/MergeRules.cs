@@ -14,7 +14,7 @@ internal sealed class PairMerges : IMergeRules
 
         int IdOf(string token) => tokens.TryGetValue(token, out var id)
             ? id
-            : throw new InvalidDataException($"{file}: model.merges names '{token}', which model.vocab lacks");
+            : throw new InvalidDataException($"{file}: the merges name '{token}', which the vocabulary lacks");
     }
 
     public bool TryMerge(int left, int right, ReadOnlySpan<char> joined, out int id, out double rank)

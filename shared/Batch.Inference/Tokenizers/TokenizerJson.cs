@@ -56,11 +56,8 @@ internal static class TokenizerJson
         return tokens;
     }
 
-    private static ByteLevelBpe ReadByteLevel(JsonPart model, Dictionary<string, int> tokens)
-    {
-        var merges = ReadMerges(model.Get("merges")).Select(merge => $"{merge.Left} {merge.Right}");
-        return new ByteLevelBpe(tokens, merges, model.Flag("ignore_merges", false));
-    }
+    private static ByteLevelBpe ReadByteLevel(JsonPart model, Dictionary<string, int> tokens) =>
+        new(tokens, [.. ReadMerges(model.Get("merges"))], model.Flag("ignore_merges", false), model.File);
 
     private static RankedMerges ReadCharacters(JsonPart model, Dictionary<string, int> tokens)
     {

@@ -73,6 +73,39 @@ public class EquivalenceTests
     }
 
     [Theory]
+    [InlineData("gpt2", 1)]
+    [InlineData("llama", 1)]
+    [InlineData("llama", 2)]
+    public void Run_GivesTheSameLogits_BitForBit_WhateverTheNeighbours(string family, int threads)
+    {
+        using var folder = TinyModel.Create(family);
+        var model = ModelLoader.Load(new EngineOptions { ModelPath = folder.Path, Device = "cpu", Threads = threads }, new CharacterTokenizer(TinyModel.Vocabulary));
+        var alone = Decode(model, EngineRuns.Prompts(1));
+        for (var neighbours = 1; neighbours <= 12; neighbours++)
+        {
+            Assert.Equal(alone, Decode(model, EngineRuns.Prompts(1 + neighbours)));
+        }
+        model.Runner.Dispose();
+    }
+
+    // Prefills each prompt in its own step, then decodes all in one: the logits of the first.
+    private static float[] Decode(LoadedModel model, int[][] prompts)
+    {
+        var sequences = prompts.Select((p, i) => new Sequence(new GenerationRequest($"{i}", p, new SamplingParams()), 0, new TextStream(model.Tokenizer, []), i)).ToList();
+        foreach (var sequence in sequences)
+        {
+            Assert.True(model.Blocks.TryGrow(sequence.Blocks, sequence.Tokens.Count + 1));
+            var prefill = new ScheduledSequence(sequence, sequence.Tokens.Count);
+            model.Runner.Run([prefill]);
+            Scheduler.Computed(prefill);
+            sequence.Append(7);
+        }
+        var logits = model.Runner.Run(sequences.Select(s => new ScheduledSequence(s, 1)).ToList())[..TinyModel.Vocabulary].ToArray();
+        sequences.ForEach(s => model.Blocks.Release(s.Blocks));
+        return logits;
+    }
+
+    [Theory]
     [InlineData("F32", 3)]
     [InlineData("BF16", 2)]
     [InlineData("F16", 1)]

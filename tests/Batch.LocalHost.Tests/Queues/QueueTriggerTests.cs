@@ -178,6 +178,17 @@ public sealed class QueueTriggerTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Queue_IsCreatedWhenMissing_AlsoWhenItIsDeletedLater()
+    {
+        using var host = await StartAsync(new WorkLog((_, _) => Task.CompletedTask));
+        await Eventually.TrueAsync(async () => await Queue.ExistsAsync(Cancellation));
+
+        await Queue.DeleteAsync(Cancellation);
+
+        await Eventually.TrueAsync(async () => await Queue.ExistsAsync(Cancellation));
+    }
+
+    [Fact]
     public async Task Start_SaysWhichSettingIsMissing_WhenTheQueueNameNeedsOne()
     {
         using var host = TestHost.Build<Work>([$"--AzureWebJobsStorage={azurite.ConnectionString}"], new WorkLog((_, _) => Task.CompletedTask));

@@ -1,0 +1,129 @@
+import { containers, deadLetterContainer, queues as queueNames, tables as tableNames, tagMap } from 'types.bicep'
+
+@description('Required. Name of the account.')
+param name string
+
+@description('Required. Region.')
+param location string
+
+@description('Required. Tags.')
+param tags tagMap
+
+@description('Required. Log Analytics workspace that gets the write and delete logs.')
+param workspaceId string
+
+@description('Required. Days after which inputs, checkpoints and results are deleted.')
+@minValue(1)
+param retentionDays int
+
+@description('Required. Refuse public traffic. Public access itself stays on: Event Grid delivers through the trusted-services exception only.')
+param isolateNetwork bool
+
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: 'Standard_ZRS' }
+  properties: {
+    accessTier: 'Hot'
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    publicNetworkAccess: 'Enabled'
+    supportsHttpsTrafficOnly: true
+    networkAcls: {
+      bypass: 'AzureServices'
+      defaultAction: isolateNetwork ? 'Deny' : 'Allow'
+    }
+  }
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+    properties: {
+      deleteRetentionPolicy: { enabled: true, days: 7 }
+      containerDeleteRetentionPolicy: { enabled: true, days: 7 }
+    }
+
+    resource container 'containers' = [
+      for container in concat(containers, [deadLetterContainer]): {
+        name: container
+        properties: { publicAccess: 'None' }
+      }
+    ]
+  }
+
+  resource queues 'queueServices' = {
+    name: 'default'
+
+    resource queue 'queues' = [
+      for queue in items(queueNames): {
+        name: queue.value
+      }
+    ]
+  }
+
+  resource tables 'tableServices' = {
+    name: 'default'
+
+    resource table 'tables' = [
+      for table in tableNames: {
+        name: table
+      }
+    ]
+  }
+
+  resource lifecycle 'managementPolicies' = {
+    name: 'default'
+    dependsOn: [blobs]
+    properties: {
+      policy: {
+        rules: [
+          for container in concat(containers, [deadLetterContainer]): {
+            enabled: true
+            name: 'expire-${container}'
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['blockBlob'], prefixMatch: ['${container}/'] }
+              actions: {
+                baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } }
+              }
+            }
+          }
+        ]
+      }
+    }
+  }
+}
+
+#disable-next-line use-recent-api-versions // no newer version has category groups
+resource queueDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: account::queues
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'StorageWrite', enabled: true }
+      { category: 'StorageDelete', enabled: true }
+    ]
+    metrics: [{ category: 'Transaction', enabled: true }]
+  }
+}
+
+#disable-next-line use-recent-api-versions // no newer version has category groups
+resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: account::blobs
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'StorageWrite', enabled: true }
+      { category: 'StorageDelete', enabled: true }
+    ]
+    metrics: [{ category: 'Transaction', enabled: true }]
+  }
+}
+
+output queueServiceId string = account::queues.id

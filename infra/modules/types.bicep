@@ -1,0 +1,64 @@
+@export()
+@description('Resource tags.')
+type tagMap = {
+  *: string
+}
+
+@export()
+@description('Workload profiles that hand a whole GPU to each replica and bill by the second.')
+type gpuProfileType = 'Consumption-GPU-NC8as-T4' | 'Consumption-GPU-NC24-A100'
+
+@export()
+@description('What the engine loads, and how.')
+type engineSettings = {
+  @description('Folder of the model inside the container.')
+  modelPath: string
+
+  @description('Device of the engine.')
+  device: string
+
+  @description('Type of the weights.')
+  dtype: string
+}
+
+@export()
+@description('What a replica takes from its profile: all of it.')
+var gpuProfiles = {
+  'Consumption-GPU-NC8as-T4': { cpu: '8', memory: '56Gi' }
+  'Consumption-GPU-NC24-A100': { cpu: '24', memory: '220Gi' }
+}
+
+@export()
+@description('Queues, as the code names them.')
+var queues = {
+  jobs: 'batch-jobs'
+  poisonJobs: 'batch-jobs-poison'
+  failedJobs: 'batch-jobs-failed'
+  events: 'batch-events'
+  webhooks: 'batch-webhooks'
+}
+
+@export()
+@description('Tables, as the code names them.')
+var tables = ['jobs', 'audit']
+
+@export()
+@description('Blob containers, as the code names them.')
+var containers = ['inputs', 'results', 'progress']
+
+@export()
+@description('Container for events that Event Grid could not deliver.')
+var deadLetterContainer = 'deadletter'
+
+@export()
+@description('Built-in roles that the templates grant.')
+var roleIds = {
+  acrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
+  eventGridDataSender: 'd5a91429-5739-47e2-a06b-3470a27159e7'
+  monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
+  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+  storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+  storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
+  storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+}

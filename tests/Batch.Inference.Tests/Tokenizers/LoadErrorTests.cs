@@ -1,0 +1,74 @@
+using System.Text.Json.Nodes;
+using Batch.Inference.Tokenizers;
+
+namespace Batch.Inference.Tests.Tokenizers;
+
+/// <summary>A folder that cannot be read is refused with the file, what was seen and what was wanted.</summary>
+public sealed class LoadErrorTests
+{
+    [Fact]
+    public void Load_NamesTheFilesItWants_WhenThereIsNone()
+    {
+        using var folder = new TestFolder().With("config.json", "{}");
+
+        var error = Assert.Throws<FileNotFoundException>(() => HfTokenizer.Load(folder.Path));
+
+        Assert.Contains("wanted tokenizer.json", error.Message, StringComparison.Ordinal);
+        Assert.Contains("saw config.json", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{", "not valid JSON")]
+    [InlineData("[]", "wanted an object, saw []")]
+    [InlineData("{}", "has no 'model'")]
+    [InlineData("""{"model": {"type": "Unigram"}}""", "model 'Unigram' is not supported")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": "x"}}}""", "model.vocab.a: wanted an integer, saw \"x\"")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": ["a b"]}}""", "the merges name 'a'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": ["a"]}}""", "model.merges[0]: wanted two tokens, saw \"a\"")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {}, "end_of_word_suffix": "</w>"}}""", "end_of_word_suffix '</w>' is not supported")]
+    public void Load_SaysWhatIsWrongWithTheModel(string json, string message) => AssertRefused("tokenizer.json", json, message);
+
+    [Theory]
+    [InlineData("normalizer", """{"type": "BertNormalizer"}""", "normalizer: normalizer 'BertNormalizer' is not supported")]
+    [InlineData("pre_tokenizer", """{"type": "BertPreTokenizer"}""", "pre_tokenizer 'BertPreTokenizer' is not supported")]
+    [InlineData("decoder", """{"type": "WordPiece"}""", "decoder 'WordPiece' is not supported")]
+    [InlineData("post_processor", """{"type": "BertProcessing"}""", "post_processor 'BertProcessing' is not supported")]
+    public void Load_RefusesAnUnknownStepByName(string step, string json, string message)
+    {
+        var file = TinyTokenizer.ByteLevelJson([]);
+        file[step] = JsonNode.Parse(json);
+
+        AssertRefused("tokenizer.json", file.ToJsonString(), message);
+    }
+
+    [Fact]
+    public void Load_RefusesABosThatIsNoToken()
+    {
+        var error = Assert.Throws<InvalidDataException>(() => TinyTokenizer.Load(TinyTokenizer.ByteLevelJson([]), """{"bos_token": "<s>"}"""));
+
+        Assert.Contains("bos_token is '<s>'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_RefusesAFileThatIsNoSentencePieceModel() => AssertRefused("tokenizer.model", "plain text", "sentencepiece model");
+
+    [Fact]
+    public void Load_NamesTheLineOfMergesThatIsWrong()
+    {
+        using var folder = new TestFolder().With("vocab.json", """{"a": 0}""").With("merges.txt", "#version: 0.2\na a a\n");
+
+        var error = Assert.Throws<InvalidDataException>(() => HfTokenizer.Load(folder.Path));
+
+        Assert.Contains("merges.txt: line 2: wanted two tokens, saw 'a a a'", error.Message, StringComparison.Ordinal);
+    }
+
+    private static void AssertRefused(string name, string content, string message)
+    {
+        using var folder = new TestFolder().With(name, content);
+
+        var error = Assert.Throws<InvalidDataException>(() => HfTokenizer.Load(folder.Path));
+
+        Assert.StartsWith(Path.Combine(folder.Path, name), error.Message, StringComparison.Ordinal);
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+    }
+}

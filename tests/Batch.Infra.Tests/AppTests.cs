@@ -1,0 +1,147 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Batch.Infra.Tests;
+
+/// <summary>The template and the program agree on names, settings, port and probes.</summary>
+public sealed class AppTests
+{
+    private static readonly string[] Queues = ["batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-webhooks"];
+    private static readonly string[] Tables = ["audit", "jobs"];
+    private static readonly string[] Containers = ["deadletter", "inputs", "progress", "results"];
+
+    private readonly Snapshot _main = Snapshot.Load("main");
+    private readonly Snapshot _isolated = Snapshot.Load("isolated");
+
+    [Fact]
+    public void Storage_HoldsTheQueuesTablesAndContainers()
+    {
+        Assert.Equal(Queues, _main.Names("Microsoft.Storage/storageAccounts/queueServices/queues"));
+        Assert.Equal(Tables, _main.Names("Microsoft.Storage/storageAccounts/tableServices/tables"));
+        Assert.Equal(Containers, _main.Names("Microsoft.Storage/storageAccounts/blobServices/containers"));
+    }
+
+    [Theory]
+    [InlineData(@"const string \w+ = ""(batch-[a-z-]+)""", "queueServices/queues")]
+    [InlineData(@"const string \w*Table = ""([a-z]+)""", "tableServices/tables")]
+    [InlineData(@"const string \w*Container = ""([a-z-]+)""", "blobServices/containers")]
+    public void Storage_HoldsWhatTheCodeNames(string constant, string type)
+    {
+        var names = Repository.SourceFiles("shared/Batch.Jobs").SelectMany(file => Regex.Matches(File.ReadAllText(file), constant)).Select(match => match.Groups[1].Value).ToHashSet();
+        Assert.SkipWhen(names.Count == 0, "shared/Batch.Jobs names none yet.");
+
+        Assert.Subset(_main.Names($"Microsoft.Storage/storageAccounts/{type}").ToHashSet(), names);
+    }
+
+    [Fact]
+    public void EventConsumers_GetQueuesOfTheirOwn()
+    {
+        Assert.Equal([.. Queues.Append("batch-events-archive").Order(StringComparer.Ordinal)], _isolated.Names("Microsoft.Storage/storageAccounts/queueServices/queues"));
+        Assert.Equal("batch-events-archive", _isolated.Single("Microsoft.EventGrid/topics/eventSubscriptions").Text("properties.deliveryWithResourceIdentity.destination.properties.queueName"));
+    }
+
+    [Theory]
+    [InlineData("main", "/opt/models/draft-5m")]
+    [InlineData("isolated", "/models/my-model")]
+    public void Settings_NameIdentityStorageAndModel(string name, string modelPath)
+    {
+        var snapshot = Snapshot.Load(name);
+        var settings = Container(snapshot).GetProperty("env").EnumerateArray().ToDictionary(each => each.GetProperty("name").GetString()!, each => each.GetProperty("value").GetString()!);
+
+        Assert.Equal(snapshot.OfType("Microsoft.Storage/storageAccounts").Single(account => account.Text("kind") == "StorageV2").Name, settings["AzureWebJobsStorage__accountName"]);
+        Assert.Equal("managedidentity", settings["AzureWebJobsStorage__credential"]);
+        Assert.Equal(settings["AZURE_CLIENT_ID"], settings["AzureWebJobsStorage__clientId"]);
+        Assert.Contains("userAssignedIdentities", settings["AZURE_CLIENT_ID"], StringComparison.Ordinal);
+        // A plain setting would win over the identity.
+        Assert.DoesNotContain("AzureWebJobsStorage", settings.Keys);
+        Assert.Equal(modelPath, settings["Engine__ModelPath"]);
+        Assert.Equal("cuda", settings["Engine__Device"]);
+    }
+
+    [Theory]
+    [InlineData("main")]
+    [InlineData("isolated")]
+    public void Ingress_IsOnAndEncrypted(string name)
+    {
+        var app = Snapshot.Load(name).Single("Microsoft.App/containerApps");
+
+        // Without ingress no event scales the app; with two active revisions they would share one storage account.
+        Assert.Equal("False", app.Text("properties.configuration.ingress.allowInsecure"));
+        Assert.Equal("Single", app.Text("properties.configuration.activeRevisionsMode"));
+    }
+
+    [Fact]
+    public void Probes_AskTheHealthRoutes()
+    {
+        var port = _isolated.Single("Microsoft.App/containerApps").Text("properties.configuration.ingress.targetPort");
+        var probes = Container(_isolated).GetProperty("probes").EnumerateArray().ToDictionary(each => each.GetProperty("type").GetString()!);
+
+        Assert.Equal("/health/live", probes["Startup"].GetProperty("httpGet").GetProperty("path").GetString());
+        Assert.Equal("/health/live", probes["Liveness"].GetProperty("httpGet").GetProperty("path").GetString());
+        Assert.Equal("/health/ready", probes["Readiness"].GetProperty("httpGet").GetProperty("path").GetString());
+        Assert.All(probes.Values, probe =>
+        {
+            Assert.Equal(port, probe.GetProperty("httpGet").GetProperty("port").ToString());
+            Assert.InRange(probe.GetProperty("failureThreshold").GetInt32(), 1, 10);
+        });
+    }
+
+    [Fact]
+    public void NativeScaling_LeavesTheRulesToThePlatform()
+    {
+        var app = _main.Single("Microsoft.App/containerApps");
+
+        Assert.Equal("functionapp", app.Text("kind"));
+        Assert.Equal(0, app["properties.template.scale.rules"].GetArrayLength());
+    }
+
+    [Fact]
+    public void ExplicitScaling_WatchesQueuesWithTheAppsIdentity()
+    {
+        var app = _isolated.Single("Microsoft.App/containerApps");
+        var identity = app["identity.userAssignedIdentities"].EnumerateObject().Single().Name;
+        var rules = app["properties.template.scale.rules"].EnumerateArray().Select(rule => rule.GetProperty("azureQueue")).ToList();
+
+        Assert.Equal(["batch-jobs", "batch-webhooks"], rules.Select(rule => rule.GetProperty("queueName").GetString()));
+        Assert.All(rules, rule => Assert.Equal(identity, rule.GetProperty("identity").GetString()));
+        Assert.NotEqual("functionapp", app.Text("kind"));
+    }
+
+    [Fact]
+    public void ExplicitScaling_CountsJobsAsHostJsonDoes()
+    {
+        Assert.SkipUnless(File.Exists(Path.Combine(Repository.Folder, "host.json")), "There is no host.json yet.");
+        using var host = JsonDocument.Parse(Repository.Read("host.json"), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip });
+        var queues = host.RootElement.GetProperty("extensions").GetProperty("queues");
+        var inFlight = queues.GetProperty("batchSize").GetInt32() + queues.GetProperty("newBatchThreshold").GetInt32();
+
+        var jobs = _isolated.Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray().Single(rule => rule.GetProperty("name").GetString() == "jobs");
+
+        Assert.Equal(inFlight, jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
+    }
+
+    [Fact]
+    public void Image_ListensWhereTheAppIsAskedAndIsNotRoot()
+    {
+        var dockerfile = Repository.Read("Dockerfile");
+        var port = _main.Single("Microsoft.App/containerApps").Text("properties.configuration.ingress.targetPort");
+
+        Assert.Contains($"EXPOSE {port}", dockerfile, StringComparison.Ordinal);
+        Assert.Contains($"ASPNETCORE_URLS=http://+:{port}", dockerfile, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^USER (?!root)", dockerfile);
+    }
+
+    [Fact]
+    public void Azd_NamesTheAppsServiceAndApiVersion()
+    {
+        var azd = Repository.Read("azure.yaml");
+        var app = _main.Single("Microsoft.App/containerApps");
+
+        Assert.Contains($"\n  {app.Text("tags.azd-service-name")}:\n", azd, StringComparison.Ordinal);
+        // An older version drops the fields it does not know, the identity of a scale rule among them.
+        Assert.Contains($"apiVersion: {app.Text("apiVersion")}\n", azd, StringComparison.Ordinal);
+    }
+
+    private static JsonElement Container(Snapshot snapshot) => snapshot.Single("Microsoft.App/containerApps")["properties.template.containers"][0];
+}

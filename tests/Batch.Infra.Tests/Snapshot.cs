@@ -1,0 +1,59 @@
+using System.Text.Json;
+
+namespace Batch.Infra.Tests;
+
+/// <summary>The resources that one parameter file deploys, as Bicep predicted them.</summary>
+internal sealed class Snapshot
+{
+    private Snapshot(string text)
+    {
+        Text = text;
+        Root = JsonElement.Parse(text);
+        Resources = [.. Root.GetProperty("predictedResources").EnumerateArray().Select(json => new Resource(json))];
+    }
+
+    public string Text { get; }
+
+    public JsonElement Root { get; }
+
+    public IReadOnlyList<Resource> Resources { get; }
+
+    public static Snapshot Load(string name) => new(Repository.Read("infra", $"{name}.snapshot.json"));
+
+    public IReadOnlyList<Resource> OfType(string type) => [.. Resources.Where(resource => resource.Type == type)];
+
+    public Resource Single(string type) => Resources.Single(resource => resource.Type == type);
+
+    /// <summary>Last parts of the names of a kind of child resource, in order.</summary>
+    public IReadOnlyList<string> Names(string type) => [.. OfType(type).Select(resource => resource.Name.Split('/')[^1]).Order(StringComparer.Ordinal)];
+}
+
+internal sealed record Resource(JsonElement Json)
+{
+    public string Id => Json.GetProperty("id").GetString()!;
+
+    public string Type => Json.GetProperty("type").GetString()!;
+
+    public string Name => Json.GetProperty("name").GetString()!;
+
+    /// <summary>The value at a path such as <c>properties.networkAcls.bypass</c>; undefined where a part is missing.</summary>
+    public JsonElement this[string path]
+    {
+        get
+        {
+            var value = Json;
+            foreach (var part in path.Split('.'))
+            {
+                if (value.ValueKind != JsonValueKind.Object || !value.TryGetProperty(part, out value))
+                {
+                    return default;
+                }
+            }
+
+            return value;
+        }
+    }
+
+    /// <summary>The value at a path as text, booleans as True and False; empty where it is missing.</summary>
+    public string Text(string path) => this[path] is { ValueKind: not JsonValueKind.Undefined } value ? value.ToString() : "";
+}
