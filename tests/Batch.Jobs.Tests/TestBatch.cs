@@ -82,7 +82,7 @@ internal sealed class TestBatch : IAsyncDisposable
     public static async Task<TestBatch> StartAsync(StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null)
     {
         var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver);
-        await new StorageSetup(batch.Clients).StartAsync(Cancellation);
+        await new StorageSetup(batch.Clients).StartingAsync(Cancellation);
         foreach (var queue in new[] { JobQueues.Jobs, JobQueues.Events, JobQueues.Webhooks })
         {
             await batch.Clients.Queues.GetQueueClient(queue).ClearMessagesAsync(Cancellation);

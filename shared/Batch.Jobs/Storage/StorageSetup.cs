@@ -2,10 +2,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace Batch.Jobs.Storage;
 
-/// <summary>Creates the tables, containers and queues that are missing, before the first request is served.</summary>
-public sealed class StorageSetup(StorageClients clients) : IHostedService
+/// <summary>Creates the tables, containers and queues that are missing, before anything else of the host starts.</summary>
+public sealed class StorageSetup(StorageClients clients) : IHostedLifecycleService
 {
-    public async Task StartAsync(CancellationToken cancellationToken)
+    public async Task StartingAsync(CancellationToken cancellationToken)
     {
         await Task.WhenAll([
             .. Names.Tables.Select(name => clients.Tables.CreateTableIfNotExistsAsync(name, cancellationToken)),
@@ -14,7 +14,15 @@ public sealed class StorageSetup(StorageClients clients) : IHostedService
         ]);
     }
 
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     private static class Names
     {
