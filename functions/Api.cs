@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Batch.Jobs;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
@@ -10,9 +11,13 @@ namespace Batch.Functions;
 internal static class Api
 {
     // In an error every member is there, null or not, as clients of that shape expect.
-    private static readonly JsonSerializerOptions ErrorOptions = new(JobJson.Options) { DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.Never };
+    private static readonly JsonSerializerOptions ErrorOptions = new(JobJson.Options)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.Never,
+    };
 
-    public static IResult Json<T>(T value, int status = StatusCodes.Status200OK) => Results.Json(value, JobJson.Options, statusCode: status);
+    public static IResult Json<T>(T value, int status = StatusCodes.Status200OK) =>
+        Results.Json(value, JobJson.Options, statusCode: status);
 
     public static IResult Error(InvalidJobException e)
     {
@@ -22,7 +27,8 @@ internal static class Api
             JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished => StatusCodes.Status409Conflict,
             _ => StatusCodes.Status400BadRequest,
         };
-        return Results.Json(new { Error = new { e.Message, Type = "invalid_request_error", e.Param, e.Code } }, ErrorOptions, statusCode: status);
+        return Results.Json(
+            new { Error = new { e.Message, Type = "invalid_request_error", e.Param, e.Code } }, ErrorOptions, statusCode: status);
     }
 
     public static IResult NotFound(string id) => Error(new InvalidJobException(JobErrorCode.JobNotFound, $"no job {id} was submitted"));

@@ -18,7 +18,9 @@ internal static class ApiRequest
             body.Write(buffer, 0, read);
             if (body.Length > maxBytes)
             {
-                throw new InvalidJobException(JobErrorCode.InvalidRequest, $"the submission must be at most {maxBytes} bytes, was longer; put the prompt into a blob and name it in input_blob");
+                throw new InvalidJobException(
+                    JobErrorCode.InvalidRequest,
+                    $"the submission must be at most {maxBytes} bytes, was longer; put the prompt into a blob and name it in input_blob");
             }
         }
 
@@ -30,7 +32,9 @@ internal static class ApiRequest
         var key = request.Headers["Idempotency-Key"].ToString();
         return key.Length <= LongestKey
             ? key.Length == 0 ? null : key
-            : throw new InvalidJobException(JobErrorCode.InvalidRequest, $"Idempotency-Key must be at most {LongestKey} characters, was {key.Length}", "Idempotency-Key");
+            : throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"Idempotency-Key must be at most {LongestKey} characters, was {key.Length}",
+                "Idempotency-Key");
     }
 
     /// <summary>Who asks, for the audit log.</summary>

@@ -6,5 +6,6 @@ namespace Batch.Functions;
 public sealed class CheckLive
 {
     [Function(nameof(CheckLive))]
-    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/live")] HttpRequest request) => Api.Json(new { Status = "live" });
+    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/live")] HttpRequest request) =>
+        Api.Json(new { Status = "live" });
 }

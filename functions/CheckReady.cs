@@ -7,7 +7,8 @@ namespace Batch.Functions;
 public sealed class CheckReady(EngineHost engines)
 {
     [Function(nameof(CheckReady))]
-    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/ready")] HttpRequest request) => engines.NotReadyReason is { } reason
+    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/ready")] HttpRequest request) =>
+        engines.NotReadyReason is { } reason
         ? Api.Json(new { Status = "not_ready", Reason = reason }, StatusCodes.Status503ServiceUnavailable)
         : Api.Json(new { Status = "ready", Model = engines.ModelName });
 }

@@ -8,5 +8,6 @@ namespace Batch.Functions;
 public sealed class DeliverEvent(WebhookSender webhooks)
 {
     [Function(nameof(DeliverEvent))]
-    public Task RunAsync([QueueTrigger(JobQueues.Webhooks)] QueueMessage message, CancellationToken cancellationToken) => webhooks.DeliverAsync(message, cancellationToken);
+    public Task RunAsync([QueueTrigger(JobQueues.Webhooks)] QueueMessage message, CancellationToken cancellationToken) =>
+        webhooks.DeliverAsync(message, cancellationToken);
 }

@@ -7,6 +7,9 @@ namespace Batch.Functions;
 public sealed class GetJob(JobReader jobs)
 {
     [Function(nameof(GetJob))]
-    public async Task<IResult> RunAsync([HttpTrigger(AuthorizationLevel.Function, "get", Route = "v1/jobs/{id}")] HttpRequest request, string id, CancellationToken cancellationToken) =>
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "v1/jobs/{id}")] HttpRequest request,
+        string id,
+        CancellationToken cancellationToken) =>
         await jobs.FindAsync(id, cancellationToken) is { } job ? Api.Json(job) : Api.NotFound(id);
 }

@@ -11,7 +11,8 @@ public sealed class ListJobs(JobReader jobs)
     private const int DefaultLimit = 20;
 
     [Function(nameof(ListJobs))]
-    public async Task<IResult> RunAsync([HttpTrigger(AuthorizationLevel.Function, "get", Route = "v1/jobs")] HttpRequest request, CancellationToken cancellationToken)
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "v1/jobs")] HttpRequest request, CancellationToken cancellationToken)
     {
         var given = request.Query["limit"].ToString();
         var limit = DefaultLimit;

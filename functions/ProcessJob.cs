@@ -8,5 +8,6 @@ namespace Batch.Functions;
 public sealed class ProcessJob(JobProcessor processor)
 {
     [Function(nameof(ProcessJob))]
-    public Task RunAsync([QueueTrigger(JobQueues.Jobs)] QueueMessage message, CancellationToken cancellationToken) => processor.ProcessAsync(message, cancellationToken);
+    public Task RunAsync([QueueTrigger(JobQueues.Jobs)] QueueMessage message, CancellationToken cancellationToken) =>
+        processor.ProcessAsync(message, cancellationToken);
 }

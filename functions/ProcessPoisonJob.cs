@@ -8,5 +8,6 @@ namespace Batch.Functions;
 public sealed class ProcessPoisonJob(JobProcessor processor)
 {
     [Function(nameof(ProcessPoisonJob))]
-    public Task RunAsync([QueueTrigger(JobQueues.PoisonJobs)] QueueMessage message, CancellationToken cancellationToken) => processor.GiveUpAsync(message, cancellationToken);
+    public Task RunAsync([QueueTrigger(JobQueues.PoisonJobs)] QueueMessage message, CancellationToken cancellationToken) =>
+        processor.GiveUpAsync(message, cancellationToken);
 }

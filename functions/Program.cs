@@ -16,7 +16,7 @@ public static class Program
 {
     public static Task Main(string[] args) => BuildHost(args).RunAsync();
 
-    /// <param name="args">Settings over those of host.json, local.settings.json and the environment, as <c>--Engine:ModelPath=…</c>.</param>
+    /// <param name="args">Settings over those of the files and the environment, as <c>--Engine:ModelPath=…</c>.</param>
     /// <param name="configure">Replaces registrations, such as the <see cref="EngineLoader"/> in tests.</param>
     public static IHost BuildHost(string[] args, Action<IServiceCollection>? configure = null)
     {
@@ -44,7 +44,8 @@ public static class Program
         services.AddSingleton<JobIntake>();
 
         // It runs: in the engine, beside others.
-        services.AddSingleton<EngineLoader>(provider => options => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>()));
+        services.AddSingleton<EngineLoader>(
+            provider => options => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>()));
         services.AddSingleton<EngineHost>();
         services.AddHostedService(provider => provider.GetRequiredService<EngineHost>());
         services.AddSingleton<GenerationDefaults>();

@@ -5,8 +5,8 @@ using Batch.Jobs.Requests;
 namespace Batch.Jobs;
 
 /// <summary>
-/// A conversation as the one prompt that the model continues. Knows ChatML, the format of Qwen's and many other chat templates.
-/// Only the turns' marks become control tokens: a mark inside a message stays text, so no message can speak for another role.
+/// A conversation as the one prompt that the model continues. Knows ChatML, the format of Qwen's and many other chat templates. Only the
+/// turns' marks become control tokens: a mark inside a message stays text, so no message can speak for another role.
 /// </summary>
 internal static class ChatPrompt
 {
@@ -19,7 +19,9 @@ internal static class ChatPrompt
         if (isChatMl is not true || Find(tokenizer, TurnStart) is not { } start || Find(tokenizer, TurnEnd) is not { } end)
         {
             var seen = isChatMl is null ? "none" : "another";
-            throw new InvalidJobException(JobErrorCode.UnsupportedParameter, $"messages needs a model with a ChatML template, '{model}' has {seen}; send prompt", "messages");
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter, $"messages needs a model with a ChatML template, '{model}' has {seen}; send prompt",
+                "messages");
         }
 
         var ids = new List<int>();

@@ -9,10 +9,12 @@ namespace Batch.Jobs;
 public delegate LlmEngine EngineLoader(EngineOptions options);
 
 /// <summary>
-/// Owns the engine. Loads it in the background after start, since the Functions host gives a worker ten seconds to initialise; jobs wait for it.
-/// A load that fails is tried again every half minute while jobs keep waiting: a model share that is mounted late, or a setting to be corrected, costs no job.
+/// Owns the engine. Loads it in the background after start, since the Functions host gives a worker ten seconds to initialise; jobs wait
+/// for it. A load that fails is tried again every half minute while jobs keep waiting: a model share that is mounted late, or a setting to
+/// be corrected, costs no job.
 /// </summary>
-public sealed partial class EngineHost(EngineLoader load, IOptions<EngineOptions> options, TimeProvider time, ILogger<EngineHost> logger) : BackgroundService, IAsyncDisposable
+public sealed partial class EngineHost(
+    EngineLoader load, IOptions<EngineOptions> options, TimeProvider time, ILogger<EngineHost> logger) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(30);
 
@@ -57,7 +59,8 @@ public sealed partial class EngineHost(EngineLoader load, IOptions<EngineOptions
         }
     }
 
-    private static string NameOf(EngineOptions options) => options.ModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(options.ModelPath));
+    private static string NameOf(EngineOptions options) =>
+        options.ModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(options.ModelPath));
 
     [LoggerMessage(LogLevel.Information, "Model {Model} is loaded on {Device} as {DType} after {Seconds:F1} s")]
     private partial void LogLoaded(string model, string device, string dType, double seconds);

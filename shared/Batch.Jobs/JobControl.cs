@@ -7,7 +7,10 @@ namespace Batch.Jobs;
 /// <summary>What people do to jobs that exist.</summary>
 public sealed class JobControl(JobStore store, JobIntake intake, EventPublisher events, AuditLog audit, TimeProvider time)
 {
-    /// <summary>Ends a waiting job now; a running one within about a second, its text so far kept. Gives the job back as it is, finished ones unchanged.</summary>
+    /// <summary>
+    /// Ends a waiting job now; a running one within about a second, its text so far kept. Gives the job back as it is, finished ones
+    /// unchanged.
+    /// </summary>
     public async Task<Job?> CancelAsync(string id, string caller, CancellationToken cancellationToken)
     {
         if (await store.FindAsync(id, cancellationToken) is not { } job)

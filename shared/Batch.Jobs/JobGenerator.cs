@@ -12,8 +12,8 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     public Task ReadyAsync(CancellationToken cancellationToken) => engines.GetAsync(cancellationToken);
 
     /// <summary>
-    /// The result: whole, or cut short in state cancelled or expired. Throws <see cref="InvalidJobException"/> when this model cannot do the job,
-    /// <see cref="OperationCanceledException"/> when the host shuts down.
+    /// The result: whole, or cut short in state cancelled or expired. Throws <see cref="InvalidJobException"/> when this model cannot do
+    /// the job, <see cref="OperationCanceledException"/> when the host shuts down.
     /// </summary>
     public async Task<JobResult> GenerateAsync(Job job, CancellationToken cancellationToken)
     {
@@ -41,12 +41,15 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
             (FinishReason.Stop, _) => (JobState.Succeeded, "stop"),
             (FinishReason.Length, _) => (JobState.Succeeded, "length"),
             (_, { } stop) => (stop, JobResult.ReasonOf(stop)),
-            _ => throw new InvalidOperationException($"the engine ended the text of job {job.Id} without a reason ({finish?.ToString() ?? "no last update"})"),
+            _ => throw new InvalidOperationException(
+                $"the engine ended the text of job {job.Id} without a reason ({finish?.ToString() ?? "no last update"})"),
         };
         var usage = new Usage(generation.PromptTokenIds.Count, watch.Progress.CompletionTokens);
-        var timings = new Timings((job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, firstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
+        var timings = new Timings(
+            (job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, firstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
         return new JobResult(
-            job.Id, status, watch.Progress.Text, reason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings, request.Metadata, job.CreatedAt, time.GetUtcNow());
+            job.Id, status, watch.Progress.Text, reason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings,
+            request.Metadata, job.CreatedAt, time.GetUtcNow());
     }
 
     /// <summary>Whether the configured model is the one that is asked for; null asks for whichever is configured.</summary>
@@ -54,7 +57,9 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     {
         if (asked is not null && asked != configured)
         {
-            throw new InvalidJobException(JobErrorCode.ModelNotFound, $"model {JsonField.Quote(asked)} is not served here; ask for '{configured}' or leave model out", "model");
+            throw new InvalidJobException(
+                JobErrorCode.ModelNotFound, $"model {JsonField.Quote(asked)} is not served here; ask for '{configured}' or leave model out",
+                "model");
         }
     }
 
@@ -73,6 +78,8 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
         return ids.Length < engine.Model.ContextLength
             ? new GenerationRequest(job.Id, ids, sampling, job.Priority)
             : throw new InvalidJobException(
-                JobErrorCode.PromptTooLong, $"prompt must be at most {engine.Model.ContextLength - 1} tokens for model '{engine.Model.Name}', was {ids.Length}", "prompt");
+                JobErrorCode.PromptTooLong,
+                $"prompt must be at most {engine.Model.ContextLength - 1} tokens for model '{engine.Model.Name}', was {ids.Length}",
+                "prompt");
     }
 }

@@ -12,13 +12,16 @@ using Microsoft.Extensions.Options;
 namespace Batch.Jobs;
 
 /// <summary>How a job comes to exist: from HTTP, or from a message that names a job or is one.</summary>
-public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inputs, AuditLog audit, IOptions<WebhookOptions> webhooks, TimeProvider time)
+public sealed class JobIntake(
+    JobStore store, JobQueues queues, InputReader inputs, AuditLog audit, IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>
-    /// Accepts a submission and enqueues it. The same <paramref name="idempotencyKey"/> (or id in the body) with the same content gives the same job;
-    /// with other content <see cref="InvalidJobException"/> of code idempotency_conflict, as with one of another code where the submission is wrong.
+    /// Accepts a submission and enqueues it. The same <paramref name="idempotencyKey"/> (or id in the body) with the same content gives the
+    /// same job; with other content <see cref="InvalidJobException"/> of code idempotency_conflict, as with one of another code where the
+    /// submission is wrong.
     /// </summary>
-    public async Task<Job> SubmitAsync(ReadOnlyMemory<byte> body, string? idempotencyKey, string caller, string route, CancellationToken cancellationToken)
+    public async Task<Job> SubmitAsync(
+        ReadOnlyMemory<byte> body, string? idempotencyKey, string caller, string route, CancellationToken cancellationToken)
     {
         try
         {
@@ -28,10 +31,13 @@ public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inpu
             var job = await AddAsync(id, request, caller, route, cancellationToken);
             if (job.Fingerprint != FingerprintOf(request))
             {
-                throw new InvalidJobException(JobErrorCode.IdempotencyConflict, $"job {id} was submitted with other content; use another key or send the same content", "id");
+                throw new InvalidJobException(
+                    JobErrorCode.IdempotencyConflict,
+                    $"job {id} was submitted with other content; use another key or send the same content", "id");
             }
 
-            // The row comes before the message, so no message finds nothing. A crash between them is healed when the caller, who got no answer, submits again.
+            // The row comes before the message, so no message finds nothing. A crash between them is healed when the caller, who got no
+            // answer, submits again.
             if (job.State == JobState.Queued)
             {
                 await EnqueueAsync(job, cancellationToken);
@@ -47,8 +53,8 @@ public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inpu
     }
 
     /// <summary>
-    /// The job that a queue message means: <c>{"jobId": …}</c> names it, any other object is a whole submission, and what is neither becomes a failed job.
-    /// A submission's id follows from the message, so that the message delivered again is the same job.
+    /// The job that a queue message means: <c>{"jobId": …}</c> names it, any other object is a whole submission, and what is neither
+    /// becomes a failed job. A submission's id follows from the message, so that the message delivered again is the same job.
     /// </summary>
     public async Task<Arrival> FromQueueAsync(QueueMessage message, CancellationToken cancellationToken)
     {
@@ -65,7 +71,9 @@ public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inpu
             {
                 return await store.FindAsync(named, cancellationToken) is { } known
                     ? new Arrival(known, carried)
-                    : throw new InvalidJobException(JobErrorCode.JobNotFound, $"no job {named} was submitted; put the submission itself on the queue, or POST it", "jobId");
+                    : throw new InvalidJobException(
+                        JobErrorCode.JobNotFound, $"no job {named} was submitted; put the submission itself on the queue, or POST it",
+                        "jobId");
             }
 
             var request = await inputs.ReadAsync(root, cancellationToken);
@@ -74,7 +82,8 @@ public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inpu
         catch (InvalidJobException e)
         {
             var now = time.GetUtcNow();
-            var refused = new Job { PartitionKey = id, CreatedAt = now, Caller = "queue", Route = "queue", Fingerprint = HashOf(message.Body.ToMemory().Span) };
+            var fingerprint = HashOf(message.Body.ToMemory().Span);
+            var refused = new Job { PartitionKey = id, CreatedAt = now, Caller = "queue", Route = "queue", Fingerprint = fingerprint };
             return new Arrival(await AddAsync(refused.Fail(e, now), request: null, cancellationToken), carried);
         }
     }
@@ -114,7 +123,8 @@ public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inpu
         var stored = await store.AddAsync(job, request, cancellationToken);
         if (stored.Fingerprint == job.Fingerprint)
         {
-            // Also for a job that was there before: a crash may have come between these two writes, and the audit row's keys follow from the job's row.
+            // Also for a job that was there before: a crash may have come between these two writes, and the audit row's keys follow from
+            // the job's row.
             await audit.RequestedAsync(stored, request, cancellationToken);
         }
 
@@ -128,12 +138,14 @@ public sealed class JobIntake(JobStore store, JobQueues queues, InputReader inpu
 
     private static string IdFrom(string key) => $"job_{HashOf(Encoding.UTF8.GetBytes(key))[..32]}";
 
-    private static string FingerprintOf(JobRequest request) => HashOf(JsonSerializer.SerializeToUtf8Bytes(request with { Id = null }, JobJson.Options));
+    private static string FingerprintOf(JobRequest request) =>
+        HashOf(JsonSerializer.SerializeToUtf8Bytes(request with { Id = null }, JobJson.Options));
 
     private static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     private static string? Named(JsonElement root, string field) =>
-        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String && JsonField.IsName(value.GetString()!)
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String
+            && JsonField.IsName(value.GetString()!)
             ? value.GetString()
             : null;
 }

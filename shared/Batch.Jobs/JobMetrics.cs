@@ -21,7 +21,8 @@ public sealed class JobMetrics
         var meter = meters.Create(MeterName);
         _finished = meter.CreateCounter<long>("batch.jobs.finished", "{job}", "Jobs that reached a terminal state, by state.");
         _tokens = meter.CreateCounter<long>("batch.jobs.tokens", "{token}", "Tokens of finished jobs, by direction.");
-        _preemptions = meter.CreateCounter<long>("batch.jobs.preemptions", "{run}", "Runs that shutdowns ended, of jobs that then finished.");
+        _preemptions = meter.CreateCounter<long>(
+            "batch.jobs.preemptions", "{run}", "Runs that shutdowns ended, of jobs that then finished.");
         _webhooks = meter.CreateCounter<long>("batch.webhooks.attempts", "{request}", "Webhook requests, by outcome.");
         _duration = meter.CreateHistogram<double>("batch.jobs.duration", "s", "From submission to the terminal state.");
         _queued = meter.CreateHistogram<double>("batch.jobs.queued", "s", "From submission to the first run.");

@@ -7,11 +7,16 @@ using Microsoft.Extensions.Logging;
 namespace Batch.Jobs;
 
 /// <summary>
-/// The life of a job, from its message to its event. Any number may run at once, and a message may come twice, even at the same time: the world sees one result and one event id.
+/// The life of a job, from its message to its event. Any number may run at once, and a message may come twice, even at the same time: the
+/// world sees one result and one event id.
 /// </summary>
-public sealed partial class JobProcessor(JobIntake intake, JobGenerator generator, JobStore store, EventPublisher events, TimeProvider time, ILogger<JobProcessor> logger)
+public sealed partial class JobProcessor(
+    JobIntake intake, JobGenerator generator, JobStore store, EventPublisher events, TimeProvider time, ILogger<JobProcessor> logger)
 {
-    /// <summary>Find the job, run it unless it is finished, tell of it unless that is done. What throws is retried by the queue; what returns is done with the message.</summary>
+    /// <summary>
+    /// Find the job, run it unless it is finished, tell of it unless that is done. What throws is retried by the queue; what returns is
+    /// done with the message.
+    /// </summary>
     public async Task ProcessAsync(QueueMessage message, CancellationToken cancellationToken)
     {
         var (job, carried) = await intake.FromQueueAsync(message, cancellationToken);
@@ -19,7 +24,8 @@ public sealed partial class JobProcessor(JobIntake intake, JobGenerator generato
         // Checkpoint: the row. From here on a redelivery finds the same job with the same seed, whether the message named it or was it.
         if (!job.IsFinished && (carried || job.NotBefore > time.GetUtcNow()))
         {
-            // It goes on as a message that names it, since poison and replay know it by its name. A crash here leaves two; the second finds the job finished.
+            // It goes on as a message that names it, since poison and replay know it by its name. A crash here leaves two; the second finds
+            // the job finished.
             await intake.EnqueueAsync(job, cancellationToken);
             return;
         }
@@ -45,7 +51,8 @@ public sealed partial class JobProcessor(JobIntake intake, JobGenerator generato
             throw;
         }
 
-        // Checkpoint: the terminal row, with the event pending in it. A crash from here on publishes on the next delivery and runs nothing again.
+        // Checkpoint: the terminal row, with the event pending in it. A crash from here on publishes on the next delivery and runs nothing
+        // again.
         await events.PublishAsync(job, cancellationToken);
     }
 
@@ -64,7 +71,9 @@ public sealed partial class JobProcessor(JobIntake intake, JobGenerator generato
             return;
         }
 
-        var error = new InvalidJobException(JobErrorCode.RetriesExhausted, $"gave up after {job.Attempts} attempts; the last error was: {job.LastError ?? "the process ended without one"}");
+        var error = new InvalidJobException(
+            JobErrorCode.RetriesExhausted,
+            $"gave up after {job.Attempts} attempts; the last error was: {job.LastError ?? "the process ended without one"}");
         job = await store.UpdateAsync(job, row => row.Fail(error, time.GetUtcNow()), cancellationToken);
         await events.PublishAsync(job, cancellationToken);
     }
@@ -85,7 +94,8 @@ public sealed partial class JobProcessor(JobIntake intake, JobGenerator generato
             result = await store.AddResultAsync(await generator.GenerateAsync(job, cancellationToken), cancellationToken);
         }
 
-        // Checkpoint: the result blob, written once. A crash before the row says so finds the blob again instead of writing the text a second time.
+        // Checkpoint: the result blob, written once. A crash before the row says so finds the blob again instead of writing the text a
+        // second time.
         return await store.UpdateAsync(job, row => row.Finish(result), cancellationToken);
     }
 

@@ -46,7 +46,9 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         }
 
         var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;
-        return progress is null ? View(job) : View(job) with { Text = progress.Text, Progress = new JobViewProgress(progress.CompletionTokens) };
+        return progress is null
+            ? View(job)
+            : View(job) with { Text = progress.Text, Progress = new JobViewProgress(progress.CompletionTokens) };
     }
 
     /// <summary>Newest first, without texts, from the one after the job <paramref name="after"/>; null when that is no job.</summary>
@@ -80,8 +82,11 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         job.HasResult ? new Usage(job.PromptTokens, job.CompletionTokens) : null,
         job.HasResult ? store.ResultAddress(job.Id).AbsoluteUri : null,
         job.ErrorCode is null ? null : new JobViewError(job.ErrorCode, job.ErrorMessage ?? "", job.ErrorParam),
-        job.WebhookUrl is null ? null : new JobViewWebhook(job.WebhookState ?? WebhookState.Pending, job.WebhookAttempts, job.WebhookLastError));
+        job.WebhookUrl is null
+            ? null
+            : new JobViewWebhook(job.WebhookState ?? WebhookState.Pending, job.WebhookAttempts, job.WebhookLastError));
 }
 
 /// <summary>One page of a list, shaped as OpenAI's.</summary>
-public sealed record JobPage([property: JsonPropertyName("object")] string Kind, IReadOnlyList<JobView> Data, string? FirstId, string? LastId, bool HasMore);
+public sealed record JobPage(
+    [property: JsonPropertyName("object")] string Kind, IReadOnlyList<JobView> Data, string? FirstId, string? LastId, bool HasMore);

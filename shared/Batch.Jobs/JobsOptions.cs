@@ -13,10 +13,13 @@ public sealed class JobsOptions
     [Range(1024, 64 * 1024 * 1024)]
     public int MaxInputBytes { get; set; } = 4 * 1024 * 1024;
 
-    /// <summary>Containers, separated by commas, that <c>input_blob</c> may name. Others of the account stay out of a caller's reach.</summary>
+    /// <summary>
+    /// Containers, separated by commas, that <c>input_blob</c> may name. Others of the account stay out of a caller's reach.
+    /// </summary>
     [Required]
     public string InputContainers { get; set; } = "inputs";
 
     internal bool AllowsContainer(string name) =>
-        InputContainers.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Contains(name, StringComparer.Ordinal);
+        InputContainers.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Contains(name, StringComparer.Ordinal);
 }

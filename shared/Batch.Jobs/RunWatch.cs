@@ -6,8 +6,9 @@ using Batch.Jobs.Storage;
 namespace Batch.Jobs;
 
 /// <summary>
-/// Beside a text that is being written: every second saves what there is and looks whether the job should stop, even while the engine has not yet given a token.
-/// <see cref="Stop"/> ends the text when the job should stop, when the host shuts down, or when watching itself fails, which <see cref="DisposeAsync"/> then throws.
+/// Beside a text that is being written: every second saves what there is and looks whether the job should stop, even while the engine has
+/// not yet given a token. <see cref="Stop"/> ends the text when the job should stop, when the host shuts down, or when watching itself
+/// fails, which <see cref="DisposeAsync"/> then throws.
 /// </summary>
 internal sealed class RunWatch : IAsyncDisposable
 {
@@ -95,9 +96,10 @@ internal sealed class RunWatch : IAsyncDisposable
 
             StopState = (await _store.FindAsync(_job.Id, _ended.Token))?.StopWanted(_time.GetUtcNow());
         }
-        catch (RequestFailedException)
+        catch (Exception e) when (e is RequestFailedException or AggregateException)
         {
-            // Storage had a bad moment. The text in the making is worth more than one look; the next comes in a second.
+            // Storage had a bad moment, or was not reached in several tries. The text in the making is worth more than one look; the next
+            // comes in a second.
         }
     }
 }

@@ -4,6 +4,9 @@ using System.Text.Json;
 using Batch.Inference.Engine;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Tests;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Batch.Functions.Tests;
 
@@ -138,6 +141,24 @@ public sealed class ApiTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task ProcessJob_RunsTheJobOnTheNextHost_WhenItsHostShutsDown()
+    {
+        _engine.HoldsAfterFirstPiece = true;
+        string id;
+        await using (var host = await RunningHost.StartAsync(storage, Scripted))
+        {
+            id = await host.SubmitForIdAsync("""{"prompt":"Once","seed":3}""");
+            await _engine.Held;
+        }
+
+        _engine.HoldsAfterFirstPiece = false;
+        await using var next = await RunningHost.StartAsync(storage, Scripted, clearQueues: false);
+        var job = await next.FinishedAsync(id);
+
+        Assert.Equal(("succeeded", ScriptedEngine.TextOf(3), 2), (Text(job, "status"), Text(job, "text"), Number(job, "attempts")));
+    }
+
+    [Fact]
     public async Task ProcessJob_TakesAWholeJobFromTheQueue()
     {
         await using var host = await RunningHost.StartAsync(storage, Scripted);
@@ -151,6 +172,31 @@ public sealed class ApiTests(StorageEmulator storage)
         while (response.StatusCode == HttpStatusCode.NotFound);
 
         Assert.Equal(ScriptedEngine.TextOf(1), Text(await host.FinishedAsync("from-the-queue"), "text"));
+    }
+
+    [Fact]
+    public async Task DeliverEvent_ReachesTheReceiverOnThisMachine_WhenBothSwitchesAllowIt()
+    {
+        var received = new TaskCompletionSource<(string? Id, string Body)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        await using var receiver = builder.Build();
+        receiver.Urls.Add("http://127.0.0.1:0");
+        receiver.MapPost("/hook", async (HttpRequest request) =>
+        {
+            using var reader = new StreamReader(request.Body);
+            received.SetResult((request.Headers["webhook-id"], await reader.ReadToEndAsync(Cancellation)));
+            return Results.NoContent();
+        });
+        await receiver.StartAsync(Cancellation);
+        await using var host = await RunningHost.StartAsync(
+            storage, Scripted, settings: ["--Webhooks:Secret=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "--Webhooks:AllowHttp=true", "--Webhooks:AllowPrivateAddresses=true"]);
+
+        var id = await host.SubmitForIdAsync($$"""{"prompt":"Once","webhook_url":"{{receiver.Urls.Single()}}/hook"}""");
+        var (eventId, body) = await received.Task.WaitAsync(Cancellation);
+
+        Assert.Equal($"{id}:succeeded", eventId);
+        Assert.Equal(id, JsonDocument.Parse(body).RootElement.GetProperty("data").GetProperty("job_id").GetString());
     }
 
     [Fact]

@@ -28,16 +28,24 @@ internal sealed class RunningHost : IAsyncDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>Starts with a scripted engine, or what else <paramref name="load"/> gives, and waits for it unless told otherwise.</summary>
-    public static async Task<RunningHost> StartAsync(StorageEmulator storage, EngineLoader? load, bool waitUntilReady = true, params string[] settings)
+    /// <summary>
+    /// Starts with a scripted engine, or what else <paramref name="load"/> gives, and waits for it unless told otherwise.
+    /// </summary>
+    public static async Task<RunningHost> StartAsync(
+        StorageEmulator storage, EngineLoader? load, bool waitUntilReady = true, bool clearQueues = true, params string[] settings)
     {
         string[] args =
         [
             $"--AzureWebJobsStorage={storage.ConnectionString}", "--Engine:ModelPath=/models/scripted", "--AzureFunctionsJobHost:extensions:queues:visibilityTimeout=00:00:00",
-            "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:00.1", "--LocalHost:DrainSeconds=0", "--Logging:LogLevel:Default=None", .. settings,
+            "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:00.1", "--LocalHost:DrainSeconds=0",
+            "--Logging:LogLevel:Default=None", .. settings,
         ];
         var host = Program.BuildHost(args, services => _ = load is null ? services : services.AddSingleton(load));
-        await ClearAsync(host.Services.GetRequiredService<StorageClients>().Queues);
+        if (clearQueues)
+        {
+            await ClearAsync(host.Services.GetRequiredService<StorageClients>().Queues);
+        }
+
         await host.StartAsync(Cancellation);
         var running = new RunningHost(host);
         if (waitUntilReady)
@@ -50,7 +58,8 @@ internal sealed class RunningHost : IAsyncDisposable
 
     public async Task<HttpResponseMessage> SubmitAsync(string json, string? key = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/jobs") { Content = new StringContent(json, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/jobs") { Content = new StringContent(
+            json, Encoding.UTF8, "application/json") };
         if (key is not null)
         {
             request.Headers.Add("Idempotency-Key", key);
@@ -62,7 +71,8 @@ internal sealed class RunningHost : IAsyncDisposable
     public async Task<string> SubmitForIdAsync(string json)
     {
         using var response = await SubmitAsync(json);
-        return (await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("id").GetString()!;
+        return (
+            await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("id").GetString()!;
     }
 
     public Task<JsonElement> GetAsync(string path) => Http.GetFromJsonAsync<JsonElement>(path, Cancellation);

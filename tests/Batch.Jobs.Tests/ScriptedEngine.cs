@@ -5,7 +5,10 @@ using Batch.Inference.Tokenizers;
 
 namespace Batch.Jobs.Tests;
 
-/// <summary>An engine whose text follows from prompt and seed, one token a character of the prompt, and which can be held or made to fail in the middle.</summary>
+/// <summary>
+/// An engine whose text follows from prompt and seed, one token a character of the prompt, and which can be held or made to fail in the
+/// middle.
+/// </summary>
 internal sealed class ScriptedEngine : LlmEngine
 {
     private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,7 +34,8 @@ internal sealed class ScriptedEngine : LlmEngine
 
     public void LetGo() => _go.SetResult();
 
-    public override async IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public override async IAsyncEnumerable<GenerationUpdate> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         await Task.Yield();
         Requests.Enqueue(request);

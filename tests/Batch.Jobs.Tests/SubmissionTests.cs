@@ -64,6 +64,33 @@ public sealed class SubmissionTests(StorageEmulator storage)
         Assert.Null(await batch.Reader.ListAsync(1, after: "nobody", Cancellation));
     }
 
+    [Fact]
+    public async Task SubmitAsync_KeepsTheRowAndTheEventWithinTheirLimits_WhenMetadataIsAsLongAsAllowed()
+    {
+        await using var batch = await TestBatch.StartAsync(storage);
+        var pairs = string.Join(',', Enumerable.Range(0, 16).Select(i => $"\"{i:D64}\":\"{new string('長', 512)}\""));
+        var job = await batch.SubmitAsync($$$"""{"prompt":"Once","metadata":{{{{pairs}}}}}""");
+
+        Assert.Empty(await batch.PumpAsync());
+
+        Assert.Equal(16, (await batch.Reader.FindAsync(job.Id, Cancellation))!.Metadata!.Count);
+        Assert.Single(await batch.EventsAsync());
+        var escapes = pairs.Replace("長長", "😀", StringComparison.Ordinal);
+        Assert.Contains("bytes as JSON", (await Assert.ThrowsAsync<InvalidJobException>(() => batch.SubmitAsync($$$"""{"prompt":"Once","metadata":{{{{escapes}}}}}"""))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Row_HoldsNoColumnThatFollowsFromOthers()
+    {
+        await using var batch = await TestBatch.StartAsync(storage);
+        var job = await batch.SubmitAsync("""{"prompt":"Once"}""");
+
+        var row = (await batch.Clients.Tables.GetTableClient(JobStore.JobsTable).GetEntityAsync<Azure.Data.Tables.TableEntity>(job.Id, Job.Row, cancellationToken: Cancellation)).Value;
+
+        Assert.DoesNotContain(row.Keys, key => key is nameof(Job.Id) or nameof(Job.IsFinished) or nameof(Job.EventId));
+        Assert.Equal("Queued", row.GetString("State"));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

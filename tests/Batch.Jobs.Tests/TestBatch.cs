@@ -47,12 +47,13 @@ internal sealed class TestBatch : IAsyncDisposable
         var events = new EventPublisher(Store, queues, log, format, metrics, NullLogger<EventPublisher>.Instance);
         Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, webhookOptions, Time);
         Processor = new JobProcessor(
-            Intake, new JobGenerator(Engines, new GenerationDefaults(engineOptions), Store, Time), Store, events, Time, NullLogger<JobProcessor>.Instance);
+            Intake, new JobGenerator(
+                Engines, new GenerationDefaults(engineOptions), Store, Time), Store, events, Time, NullLogger<JobProcessor>.Instance);
         Control = new JobControl(Store, Intake, events, log, Time);
         Reader = new JobReader(Store, Engines);
         var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();
         Webhooks = new WebhookSender(
-            new HttpClient(handler) { Timeout = WebhookSender.Timeout }, new WebhookRequests(format, webhookOptions), Store, queues, metrics, Time, NullLogger<WebhookSender>.Instance);
+            new HttpClient(handler) { Timeout = WebhookSender.Timeout }, new WebhookRequests(format, webhookOptions, Time), Store, queues, metrics, NullLogger<WebhookSender>.Instance);
     }
 
     public StorageFaults Faults { get; } = new();
@@ -79,7 +80,8 @@ internal sealed class TestBatch : IAsyncDisposable
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<TestBatch> StartAsync(StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null)
+    public static async Task<TestBatch> StartAsync(
+        StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null)
     {
         var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver);
         await new StorageSetup(batch.Clients).StartingAsync(Cancellation);
@@ -92,11 +94,13 @@ internal sealed class TestBatch : IAsyncDisposable
         return batch;
     }
 
-    public Task<Job> SubmitAsync(string json, string? key = null) => Intake.SubmitAsync(Encoding.UTF8.GetBytes(json), key, "tester", "test", Cancellation);
+    public Task<Job> SubmitAsync(string json, string? key = null) =>
+        Intake.SubmitAsync(Encoding.UTF8.GetBytes(json), key, "tester", "test", Cancellation);
 
     public Task EnqueueAsync(string body) => _host.GetQueueClient(JobQueues.Jobs).SendMessageAsync(body, Cancellation);
 
-    public async Task<QueueMessage?> ReceiveAsync(string queue = JobQueues.Jobs) => (await _host.GetQueueClient(queue).ReceiveMessageAsync(TimeSpan.FromMinutes(10), Cancellation)).Value;
+    public async Task<QueueMessage?> ReceiveAsync(string queue = JobQueues.Jobs) =>
+        (await _host.GetQueueClient(queue).ReceiveMessageAsync(TimeSpan.FromMinutes(10), Cancellation)).Value;
 
     /// <summary>Does with each visible message of batch-jobs what the Functions host does, once; gives what was thrown.</summary>
     public Task<List<Exception>> PumpAsync() => DeliverAllAsync(Cancellation);
@@ -115,7 +119,8 @@ internal sealed class TestBatch : IAsyncDisposable
             catch (Exception e)
             {
                 Faults.Revive();
-                await _host.GetQueueClient(JobQueues.Jobs).UpdateMessageAsync(message.MessageId, message.PopReceipt, message.Body, TimeSpan.Zero, Cancellation);
+                await _host.GetQueueClient(JobQueues.Jobs).UpdateMessageAsync(
+                    message.MessageId, message.PopReceipt, message.Body, TimeSpan.Zero, Cancellation);
                 thrown.Add(e);
                 return thrown;
             }
@@ -129,7 +134,8 @@ internal sealed class TestBatch : IAsyncDisposable
     /// <summary>Pumps until the armed crash happens or nothing is left; says whether it happened.</summary>
     public async Task<bool> PumpUntilCrashAsync() => (await PumpAsync()).OfType<SimulatedCrashException>().Any();
 
-    public async Task<Job> FindAsync(string id) => await Store.FindAsync(id, Cancellation) ?? throw new InvalidOperationException($"no job {id}");
+    public async Task<Job> FindAsync(string id) =>
+        await Store.FindAsync(id, Cancellation) ?? throw new InvalidOperationException($"no job {id}");
 
     /// <summary>Every event sent so far, oldest first.</summary>
     public async Task<List<JsonElement>> EventsAsync()
@@ -146,7 +152,8 @@ internal sealed class TestBatch : IAsyncDisposable
     public async Task<List<TableEntity>> AuditAsync(string? jobId = null)
     {
         var rows = new List<TableEntity>();
-        await foreach (var row in Clients.Tables.GetTableClient(AuditLog.AuditTable).QueryAsync<TableEntity>(cancellationToken: Cancellation))
+        await foreach (
+            var row in Clients.Tables.GetTableClient(AuditLog.AuditTable).QueryAsync<TableEntity>(cancellationToken: Cancellation))
         {
             if (jobId is null || row.GetString("JobId") == jobId)
             {

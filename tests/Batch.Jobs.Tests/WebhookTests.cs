@@ -1,13 +1,15 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Tests;
 
-public sealed class WebhookTests(StorageEmulator storage)
+public sealed partial class WebhookTests(StorageEmulator storage)
 {
     private const string Hook = "https://example.org/hook";
 
@@ -52,12 +54,19 @@ public sealed class WebhookTests(StorageEmulator storage)
         using var receiver = new Receiver(HttpStatusCode.InternalServerError);
         await using var batch = await FinishedAsync(receiver);
         await batch.ReceiveAsync(JobQueues.Webhooks);
+        var waits = new List<int>();
 
         for (var attempt = 1; attempt <= WebhookSchedule.LastAttempt; attempt++)
         {
             Assert.NotEqual(WebhookState.Failed, (await WebhookAsync(batch)).State);
+            batch.Faults.Sent.Clear();
             await DeliverAsync(batch, $$"""{"jobId":"hook","attempt":{{attempt}}}""");
+            waits.AddRange(batch.Faults.Sent.Select(address => int.Parse(VisibilityTimeout().Match(address).Groups[1].Value, CultureInfo.InvariantCulture)));
         }
+
+        int[] ladder = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400];
+        Assert.Equal(ladder.Length, waits.Count);
+        Assert.All(ladder.Zip(waits), step => Assert.InRange(step.Second, step.First, (step.First * 1.2) + 1));
 
         Assert.Equal((WebhookState.Failed, 10), await WebhookAsync(batch));
         Assert.Single(receiver.Requests.Select(request => request.Headers["webhook-id"]).Distinct());
@@ -73,11 +82,13 @@ public sealed class WebhookTests(StorageEmulator storage)
     [InlineData(HttpStatusCode.TooManyRequests, WebhookState.Pending)]
     public async Task DeliverAsync_StopsOrWaits_AsTheStatusSays(HttpStatusCode status, WebhookState expected)
     {
-        using var receiver = new Receiver(status);
+        using var receiver = new Receiver(status) { RetryAfter = TimeSpan.FromSeconds(1234) };
         await using var batch = await FinishedAsync(receiver);
+        batch.Faults.Sent.Clear();
 
         await DeliverAsync(batch, """{"jobId":"hook","attempt":1}""");
 
+        Assert.Equal(status == HttpStatusCode.TooManyRequests, batch.Faults.Sent.Any(address => address.Contains("visibilitytimeout=1234", StringComparison.Ordinal)));
         Assert.Equal((expected, 1), await WebhookAsync(batch));
         Assert.Single(receiver.Requests);
     }
@@ -165,15 +176,20 @@ public sealed class WebhookTests(StorageEmulator storage)
         return batch;
     }
 
+    [GeneratedRegex("visibilitytimeout=([0-9]+)")]
+    private static partial Regex VisibilityTimeout();
+
     private sealed class Receiver(HttpStatusCode status) : HttpMessageHandler
     {
+        public TimeSpan? RetryAfter { get; init; }
+
         public List<(Dictionary<string, string> Headers, string Body)> Requests { get; } = [];
 
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var headers = request.Headers.Concat(request.Content!.Headers).ToDictionary(header => header.Key, header => string.Join(",", header.Value));
             Requests.Add((headers, await request.Content.ReadAsStringAsync(cancellationToken)));
-            return new HttpResponseMessage(status);
+            return new HttpResponseMessage(status) { Headers = { RetryAfter = RetryAfter is { } wait ? new(wait) : null } };
         }
     }
 }

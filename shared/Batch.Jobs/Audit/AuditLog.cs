@@ -79,7 +79,14 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
     {
         var now = time.GetUtcNow();
         return WriteAsync(
-            new TableEntity(PartitionOf(job.Tenant, now), RowOf(now, $"cancel_{job.Id}")) { ["Kind"] = "cancel", ["JobId"] = job.Id, ["Tenant"] = job.Tenant, ["Caller"] = caller, ["At"] = now },
+            new TableEntity(PartitionOf(job.Tenant, now), RowOf(now, $"cancel_{job.Id}"))
+            {
+                ["Kind"] = "cancel",
+                ["JobId"] = job.Id,
+                ["Tenant"] = job.Tenant,
+                ["Caller"] = caller,
+                ["At"] = now,
+            },
             cancellationToken);
     }
 
@@ -98,7 +105,8 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
         return parameters.ToJsonString(JobJson.Options);
     }
 
-    private static string PartitionOf(string tenant, DateTimeOffset day) => string.Create(CultureInfo.InvariantCulture, $"{tenant}_{day:yyyy-MM-dd}");
+    private static string PartitionOf(string tenant, DateTimeOffset day) =>
+        string.Create(CultureInfo.InvariantCulture, $"{tenant}_{day:yyyy-MM-dd}");
 
     private static string RowOf(DateTimeOffset at, string id) => string.Create(CultureInfo.InvariantCulture, $"{at:HHmmss.fffffff}_{id}");
 }

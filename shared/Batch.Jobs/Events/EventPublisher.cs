@@ -8,7 +8,8 @@ namespace Batch.Jobs.Events;
 /// Tells the world of a finished job: audit log, events queue, webhook. Each step may be repeated and is, until the row says published;
 /// consumers tell repetitions by the event's id.
 /// </summary>
-public sealed partial class EventPublisher(JobStore store, JobQueues queues, AuditLog audit, JobEventFormat format, JobMetrics metrics, ILogger<EventPublisher> logger)
+public sealed partial class EventPublisher(
+    JobStore store, JobQueues queues, AuditLog audit, JobEventFormat format, JobMetrics metrics, ILogger<EventPublisher> logger)
 {
     public async Task<Job> PublishAsync(Job job, CancellationToken cancellationToken)
     {
@@ -26,12 +27,21 @@ public sealed partial class EventPublisher(JobStore store, JobQueues queues, Aud
         }
 
         // Checkpoint: published. A crash before it sends the same event, under the same id, once more.
-        job = await store.UpdateAsync(job, row => row.EventState is EventState.Pending ? row with { EventState = EventState.Published } : row, cancellationToken);
+        var first = false;
+        job = await store.UpdateAsync(
+            job, row => (first = row.EventState is EventState.Pending) ? row with { EventState = EventState.Published } : row,
+            cancellationToken);
+        if (!first)
+        {
+            return job;
+        }
+
         metrics.Finished(job);
         LogFinished(job.Id, job.State, job.FinishReason, job.CompletionTokens, job.ErrorCode);
         return job;
     }
 
-    [LoggerMessage(LogLevel.Information, "Job {JobId} is {State}: finish reason {FinishReason}, {CompletionTokens} tokens, error {ErrorCode}")]
+    [LoggerMessage(
+        LogLevel.Information, "Job {JobId} is {State}: finish reason {FinishReason}, {CompletionTokens} tokens, error {ErrorCode}")]
     private partial void LogFinished(string jobId, JobState state, string? finishReason, int completionTokens, string? errorCode);
 }

@@ -7,7 +7,8 @@ using Microsoft.Extensions.Options;
 namespace Batch.Jobs.Events;
 
 /// <summary>
-/// The CloudEvent 1.0 of a finished job, in structured mode. Everything in it follows from the job's row, so it can be sent again byte for byte.
+/// The CloudEvent 1.0 of a finished job, in structured mode. Everything in it follows from the job's row, so it can be sent again byte for
+/// byte.
 /// </summary>
 public sealed class JobEventFormat(JobStore store, IOptions<JobsOptions> options)
 {

@@ -6,7 +6,10 @@ namespace Batch.Jobs.Events;
 /// <summary>Section <c>Webhooks</c>.</summary>
 public sealed class WebhookOptions : IValidatableObject
 {
-    /// <summary>Signs webhooks: <c>whsec_</c> and base64 of 24 to 64 bytes; during a rotation the old and the new one, separated by a space. Without it no job may ask for a webhook.</summary>
+    /// <summary>
+    /// Signs webhooks: <c>whsec_</c> and base64 of 24 to 64 bytes; during a rotation the old and the new one, separated by a space. Without
+    /// it no job may ask for a webhook.
+    /// </summary>
     public string? Secret { get; set; }
 
     /// <summary>Allows http besides https: for one machine, not for the internet.</summary>
@@ -23,7 +26,8 @@ public sealed class WebhookOptions : IValidatableObject
     {
         if (Secrets.Any(secret => WebhookSignature.ReadSecret(secret) is null))
         {
-            yield return new ValidationResult("Webhooks:Secret must be whsec_ followed by base64 of 24 to 64 bytes; several are separated by a space", [nameof(Secret)]);
+            yield return new ValidationResult(
+                "Webhooks:Secret must be whsec_ followed by base64 of 24 to 64 bytes; several are separated by a space", [nameof(Secret)]);
         }
     }
 
@@ -37,7 +41,9 @@ public sealed class WebhookOptions : IValidatableObject
 
         if (Secrets.Length == 0)
         {
-            throw new InvalidJobException(JobErrorCode.UnsupportedParameter, "webhook_url needs a signing secret, none is set here (Webhooks:Secret); leave webhook_url out", "webhook_url");
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter,
+                "webhook_url needs a signing secret, none is set here (Webhooks:Secret); leave webhook_url out", "webhook_url");
         }
 
         if (!AllowHttp && !url.StartsWith("https:", StringComparison.Ordinal))

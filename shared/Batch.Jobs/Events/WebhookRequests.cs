@@ -5,11 +5,14 @@ using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Events;
 
-/// <summary>The signed request of a finished job's webhook (Standard Webhooks 1.0). Its body and its webhook-id are the same for every attempt.</summary>
-public sealed class WebhookRequests(JobEventFormat format, IOptions<WebhookOptions> options)
+/// <summary>
+/// The signed request of a finished job's webhook (Standard Webhooks 1.0). Its body and its webhook-id are the same for every attempt.
+/// </summary>
+public sealed class WebhookRequests(JobEventFormat format, IOptions<WebhookOptions> options, TimeProvider time)
 {
-    public HttpRequestMessage Create(Job job, DateTimeOffset now)
+    public HttpRequestMessage Create(Job job)
     {
+        var now = time.GetUtcNow();
         var body = format.Encode(job);
         var content = new ReadOnlyMemoryContent(body);
         content.Headers.ContentType = new MediaTypeHeaderValue(JobEventFormat.ContentType, "utf-8");

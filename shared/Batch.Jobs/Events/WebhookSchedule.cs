@@ -17,8 +17,9 @@ internal static class WebhookSchedule
     public static int LastAttempt => Delays.Length + 1;
 
     /// <summary>
-    /// The wait after <paramref name="attempt"/> (from 1) failed; null after the last. Up to a fifth longer than the ladder's step, by a share that follows from the event
-    /// and the attempt, so that many hooks that failed together do not return together; and at least what the receiver asked for.
+    /// The wait after <paramref name="attempt"/> (from 1) failed; null after the last. Up to a fifth longer than the ladder's step, by a
+    /// share that follows from the event and the attempt, so that many hooks that failed together do not return together; and at least what
+    /// the receiver asked for.
     /// </summary>
     public static TimeSpan? DelayAfter(int attempt, string eventId, TimeSpan? retryAfter)
     {

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json;
 using Azure.Storage.Queues.Models;
 using Batch.Jobs.Storage;
@@ -7,17 +6,19 @@ using Microsoft.Extensions.Logging;
 namespace Batch.Jobs.Events;
 
 /// <summary>
-/// Delivers a finished job's event to its webhook, signed by Standard Webhooks 1.0: the CloudEvent as body, its id as webhook-id, the same over all attempts.
-/// 2xx alone is success; what fails is tried again by a message that becomes visible later, and in the end is marked failed on the job.
+/// Delivers a finished job's event to its webhook, signed by Standard Webhooks 1.0: the CloudEvent as body, its id as webhook-id, the same
+/// over all attempts. 2xx alone is success; what fails is tried again by a message that becomes visible later, and in the end is marked
+/// failed on the job.
 /// </summary>
 public sealed partial class WebhookSender(
-    HttpClient http, WebhookRequests requests, JobStore store, JobQueues queues, JobMetrics metrics, TimeProvider time, ILogger<WebhookSender> logger)
+    HttpClient http, WebhookRequests requests, JobStore store, JobQueues queues, JobMetrics metrics, ILogger<WebhookSender> logger)
 {
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     public async Task DeliverAsync(QueueMessage message, CancellationToken cancellationToken)
     {
-        var (jobId, attempt) = message.Body.ToObjectFromJson<WebhookMessage>() ?? throw new JsonException("a message on batch-webhooks must be {jobId, attempt}, was null");
+        var (jobId, attempt) = message.Body.ToObjectFromJson<WebhookMessage>()
+            ?? throw new JsonException("a message on batch-webhooks must be {jobId, attempt}, was null");
         var job = await store.FindAsync(jobId, cancellationToken);
         if (job is not { WebhookUrl: not null, IsFinished: true } || job.WebhookState is WebhookState.Delivered or WebhookState.Failed)
         {
@@ -28,14 +29,20 @@ public sealed partial class WebhookSender(
         var delay = outcome.MayRetry ? WebhookSchedule.DelayAfter(attempt, job.EventId, outcome.RetryAfter) : null;
         if (delay is { } wait)
         {
-            // Before the row: a crash between them sends this attempt twice, under one webhook-id; the other order could lose all further attempts.
+            // Before the row: a crash between them sends this attempt twice, under one webhook-id; the other order could lose all further
+            // attempts.
             await queues.EnqueueWebhookAsync(jobId, attempt + 1, wait, cancellationToken);
         }
 
         var state = outcome.Error is null ? WebhookState.Delivered : delay is null ? WebhookState.Failed : WebhookState.Pending;
         await store.UpdateAsync(
             job,
-            row => row.WebhookState == WebhookState.Delivered ? row : row with { WebhookState = state, WebhookAttempts = Math.Max(attempt, row.WebhookAttempts), WebhookLastError = outcome.Error },
+            row => row.WebhookState == WebhookState.Delivered ? row : row with
+            {
+                WebhookState = state,
+                WebhookAttempts = Math.Max(attempt, row.WebhookAttempts),
+                WebhookLastError = outcome.Error,
+            },
             cancellationToken);
         metrics.WebhookAttempted(state.ToString());
         LogAttempted(jobId, attempt, state, outcome.Error);
@@ -43,12 +50,11 @@ public sealed partial class WebhookSender(
 
     private async Task<Outcome> SendAsync(Job job, CancellationToken cancellationToken)
     {
-        var signedAt = time.GetUtcNow();
-        using var request = requests.Create(job, signedAt);
+        using var request = requests.Create(job);
         try
         {
             using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-            return Judge(response, signedAt);
+            return Judge(response);
         }
         catch (HttpRequestException e) when (e.InnerException is WebhookAddressException refused)
         {
@@ -64,17 +70,16 @@ public sealed partial class WebhookSender(
         }
     }
 
-    private static Outcome Judge(HttpResponseMessage response, DateTimeOffset now)
+    private static Outcome Judge(HttpResponseMessage response)
     {
         var status = (int)response.StatusCode;
-        var retryAfter = response.Headers.RetryAfter is { } header ? header.Delta ?? header.Date - now : null;
-        return response switch
+        var retryAfter = response.Headers.RetryAfter is { } header ? header.Delta ?? header.Date - response.Headers.Date : null;
+        return status switch
         {
-            { IsSuccessStatusCode: true } => new Outcome(null, MayRetry: false),
-            { StatusCode: HttpStatusCode.Gone } => new Outcome("the receiver answered 410: it wants no more", MayRetry: false),
-            { StatusCode: HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout } =>
-                new Outcome($"the receiver answered {status}", RetryAfter: retryAfter),
-            _ when status is >= 300 and < 400 => new Outcome($"the receiver answered {status}: redirects are not followed"),
+            >= 200 and < 300 => new Outcome(null, MayRetry: false),
+            >= 300 and < 400 => new Outcome($"the receiver answered {status}: redirects are not followed"),
+            410 => new Outcome("the receiver answered 410: it wants no more", MayRetry: false),
+            429 or 502 or 503 or 504 => new Outcome($"the receiver answered {status}", RetryAfter: retryAfter),
             _ => new Outcome($"the receiver answered {status}, wanted 2xx"),
         };
     }

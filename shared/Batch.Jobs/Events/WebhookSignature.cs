@@ -13,13 +13,18 @@ internal static class WebhookSignature
     public static byte[]? ReadSecret(string secret)
     {
         var key = new byte[64];
-        return secret.StartsWith(Prefix, StringComparison.Ordinal) && Convert.TryFromBase64String(secret[Prefix.Length..], key, out var length) && length >= 24 ? key[..length] : null;
+        return secret.StartsWith(Prefix, StringComparison.Ordinal)
+            && Convert.TryFromBase64String(secret[Prefix.Length..], key, out var length)
+            && length >= 24
+            ? key[..length]
+            : null;
     }
 
     /// <summary>The value of header webhook-signature.</summary>
     public static string Sign(IEnumerable<byte[]> keys, string id, DateTimeOffset timestamp, ReadOnlySpan<byte> body)
     {
-        byte[] signed = [.. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{id}.{timestamp.ToUnixTimeSeconds()}.")), .. body];
+        var head = string.Create(CultureInfo.InvariantCulture, $"{id}.{timestamp.ToUnixTimeSeconds()}.");
+        byte[] signed = [.. Encoding.UTF8.GetBytes(head), .. body];
         return string.Join(' ', keys.Select(key => $"v1,{Convert.ToBase64String(HMACSHA256.HashData(key, signed))}"));
     }
 }

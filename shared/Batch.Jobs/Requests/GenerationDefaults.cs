@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Batch.Jobs.Requests;
 
 /// <summary>
-/// What a parameter is when the job leaves it out: the model's <c>generation_config.json</c> where it says (temperature, top_k, top_p, min_p, repetition_penalty,
-/// the ones that vLLM takes), else <see cref="SamplingParams"/>.
+/// What a parameter is when the job leaves it out: the model's <c>generation_config.json</c> where it says (temperature, top_k, top_p,
+/// min_p, repetition_penalty, the ones that vLLM takes), else <see cref="SamplingParams"/>.
 /// </summary>
 public sealed class GenerationDefaults(IOptions<EngineOptions> options)
 {

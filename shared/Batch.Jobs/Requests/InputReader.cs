@@ -7,8 +7,8 @@ using Microsoft.Extensions.Options;
 namespace Batch.Jobs.Requests;
 
 /// <summary>
-/// Reads a submission whose prompt may lie in a blob: <c>"input_blob": "container/name"</c> is the prompt's text, or, as JSON, a submission itself
-/// over which the fields beside <c>input_blob</c> are laid.
+/// Reads a submission whose prompt may lie in a blob: <c>"input_blob": "container/name"</c> is the prompt's text, or, as JSON, a submission
+/// itself over which the fields beside <c>input_blob</c> are laid.
 /// </summary>
 public sealed class InputReader(JobStore store, EngineHost engines, IOptions<JobsOptions> options)
 {
@@ -30,7 +30,8 @@ public sealed class InputReader(JobStore store, EngineHost engines, IOptions<Job
 
         if (root.TryGetProperty("prompt", out _) || root.TryGetProperty("messages", out _))
         {
-            throw new InvalidJobException(JobErrorCode.InvalidRequest, "give exactly one of prompt, messages and input_blob, saw input_blob beside another", Field);
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, "give exactly one of prompt, messages and input_blob, saw input_blob beside another", Field);
         }
 
         return JobRequestParser.Parse(JsonSerializer.SerializeToElement(merged));
@@ -44,18 +45,23 @@ public sealed class InputReader(JobStore store, EngineHost engines, IOptions<Job
         var slash = path.IndexOf('/', StringComparison.Ordinal);
         if (slash < 1 || slash == path.Length - 1 || path.Length > 1024)
         {
-            throw new InvalidJobException(JobErrorCode.InvalidRequest, "input_blob must be 'container/name', such as inputs/article.txt", Field);
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, "input_blob must be 'container/name', such as inputs/article.txt", Field);
         }
 
         var (container, name) = (path[..slash], path[(slash + 1)..]);
         if (!options.Value.AllowsContainer(container))
         {
             throw new InvalidJobException(
-                JobErrorCode.InputNotFound, $"input_blob must lie in one of the containers {options.Value.InputContainers}, was in {JsonField.Quote(container)}", Field);
+                JobErrorCode.InputNotFound,
+                $"input_blob must lie in one of the containers {options.Value.InputContainers}, was in {JsonField.Quote(container)}",
+                Field);
         }
 
         return await store.FindInputAsync(container, name, options.Value.MaxInputBytes, cancellationToken)
-            ?? throw new InvalidJobException(JobErrorCode.InputNotFound, $"input_blob {JsonField.Quote(path)} was not found; upload it before the job is submitted", Field);
+            ?? throw new InvalidJobException(
+                JobErrorCode.InputNotFound, $"input_blob {JsonField.Quote(path)} was not found; upload it before the job is submitted",
+                Field);
     }
 
     private static JsonObject ReadObject(ReadOnlyMemory<byte> content)
@@ -63,7 +69,9 @@ public sealed class InputReader(JobStore store, EngineHost engines, IOptions<Job
         using var document = JobRequestParser.ReadJson(content);
         return document.RootElement.ValueKind == JsonValueKind.Object
             ? JsonObject.Create(document.RootElement.Clone())!
-            : throw new InvalidJobException(JobErrorCode.InvalidRequest, $"input_blob as JSON must hold an object, held {JsonField.Describe(document.RootElement)}", Field);
+            : throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"input_blob as JSON must hold an object, held {JsonField.Describe(document.RootElement)}",
+                Field);
     }
 
     private static string ReadText(ReadOnlyMemory<byte> content)

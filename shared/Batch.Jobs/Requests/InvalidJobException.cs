@@ -1,8 +1,8 @@
 namespace Batch.Jobs.Requests;
 
 /// <summary>
-/// The caller's mistake: recorded on the job or answered with 400, never retried.
-/// The message says what was seen, what was wanted and where, and never quotes the prompt.
+/// The caller's mistake: recorded on the job or answered with 400, never retried. The message says what was seen, what was wanted and
+/// where, and never quotes the prompt.
 /// </summary>
 public sealed class InvalidJobException(string code, string message, string? param = null) : Exception(message)
 {

@@ -36,7 +36,10 @@ public sealed record JobRequest
 /// <summary>One turn of a conversation; the role is system, user or assistant.</summary>
 public sealed record ChatMessage(string Role, string Content);
 
-/// <summary>The sampling parameters as given, under vLLM's names; null where the caller left the choice to the model or to <see cref="SamplingParams"/>.</summary>
+/// <summary>
+/// The sampling parameters as given, under vLLM's names; null where the caller left the choice to the model or to
+/// <see cref="SamplingParams"/>.
+/// </summary>
 public sealed record JobParameters
 {
     public int? MaxTokens { get; init; }
@@ -59,7 +62,10 @@ public sealed record JobParameters
 
     public bool? IgnoreEos { get; init; }
 
-    /// <summary>The parameters in effect: these where given, else <paramref name="defaults"/>. Throws <see cref="InvalidJobException"/> when out of range.</summary>
+    /// <summary>
+    /// The parameters in effect: these where given, else <paramref name="defaults"/>. Throws <see cref="InvalidJobException"/> when out of
+    /// range.
+    /// </summary>
     public SamplingParams Over(SamplingParams defaults)
     {
         var sampling = defaults with

@@ -4,9 +4,13 @@ using System.Text.RegularExpressions;
 
 namespace Batch.Jobs.Requests;
 
-/// <summary>One field of a submission as the type it must have; otherwise the message names the field, what it was and what it must be.</summary>
+/// <summary>
+/// One field of a submission as the type it must have; otherwise the message names the field, what it was and what it must be.
+/// </summary>
 internal static partial class JsonField
 {
+    private const int MetadataBytes = 30_000;
+
     private static readonly string[] Roles = ["system", "user", "assistant"];
 
     public static string Text(JsonProperty field, int maxCharacters)
@@ -19,17 +23,23 @@ internal static partial class JsonField
     public static string Name(JsonProperty field)
     {
         var name = Text(field, 128);
-        return IsName(name) ? name : throw Wrong(field, "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit", Quote(name));
+        return IsName(name)
+            ? name
+            : throw Wrong(field, "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit", Quote(name));
     }
 
     public static bool IsName(string text) => NamePattern().IsMatch(text);
 
-    public static int Integer(JsonProperty field) => field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt32(out var n) ? n : throw Wrong(field, "a 32-bit integer");
+    public static int Integer(JsonProperty field) =>
+        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt32(out var n) ? n : throw Wrong(field, "a 32-bit integer");
 
     public static ulong Seed(JsonProperty field) =>
-        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetUInt64(out var n) ? n : throw Wrong(field, "an integer from 0 to 2^64 - 1");
+        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetUInt64(out var n)
+            ? n
+            : throw Wrong(field, "an integer from 0 to 2^64 - 1");
 
-    public static float Number(JsonProperty field) => field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetSingle(out var x) ? x : throw Wrong(field, "a number");
+    public static float Number(JsonProperty field) =>
+        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetSingle(out var x) ? x : throw Wrong(field, "a number");
 
     public static bool Boolean(JsonProperty field) =>
         field.Value.ValueKind is JsonValueKind.True or JsonValueKind.False ? field.Value.GetBoolean() : throw Wrong(field, "true or false");
@@ -37,7 +47,8 @@ internal static partial class JsonField
     public static IReadOnlyList<string> Strings(JsonProperty field) => field.Value.ValueKind switch
     {
         JsonValueKind.String => [field.Value.GetString()!],
-        JsonValueKind.Array when field.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) => [.. field.Value.EnumerateArray().Select(item => item.GetString()!)],
+        JsonValueKind.Array when field.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) =>
+            [.. field.Value.EnumerateArray().Select(item => item.GetString()!)],
         _ => throw Wrong(field, "a string or an array of strings"),
     };
 
@@ -51,7 +62,8 @@ internal static partial class JsonField
         }
 
         var text = field.Value.ValueKind == JsonValueKind.String ? field.Value.GetString()! : "";
-        return OffsetPattern().IsMatch(text) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)
+        return OffsetPattern().IsMatch(text)
+            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)
             ? time.ToUniversalTime()
             : throw Wrong(field, "Unix seconds or an ISO 8601 time with an offset, such as 2026-01-31T08:00:00Z");
     }
@@ -82,7 +94,14 @@ internal static partial class JsonField
             pairs[pair.Name] = pair.Value.GetString()!;
         }
 
-        return pairs.Count <= 16 ? pairs : throw Wrong(field, "at most 16 pairs", $"{pairs.Count}");
+        if (pairs.Count > 16)
+        {
+            throw Wrong(field, "at most 16 pairs", $"{pairs.Count}");
+        }
+
+        // It travels in table properties and in events, which both end near 32 Ki; only text of many escapes comes near.
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(pairs, JobJson.Options).Length;
+        return bytes <= MetadataBytes ? pairs : throw Wrong(field, $"at most {MetadataBytes} bytes as JSON", $"{bytes}");
     }
 
     public static IReadOnlyList<ChatMessage> Messages(JsonProperty field)
@@ -116,7 +135,8 @@ internal static partial class JsonField
     private static ChatMessage Message(JsonProperty field, JsonElement item, int index)
     {
         var wanted = $"[{index}] {{role: {string.Join(" | ", Roles)}, content: a string}} and nothing else";
-        if (item.ValueKind != JsonValueKind.Object || item.EnumerateObject().Any(p => p.Name is not ("role" or "content") || p.Value.ValueKind != JsonValueKind.String))
+        if (item.ValueKind != JsonValueKind.Object
+            || item.EnumerateObject().Any(p => p.Name is not ("role" or "content") || p.Value.ValueKind != JsonValueKind.String))
         {
             throw Wrong(field, wanted, "another shape");
         }

@@ -7,8 +7,9 @@ using Batch.Jobs.Requests;
 namespace Batch.Jobs.Storage;
 
 /// <summary>
-/// One job's row in table <c>jobs</c>, alone in its partition. Changes are made by the pure functions below and written under the row's ETag by
-/// <see cref="JobStore.UpdateAsync"/>, which applies them again to the newer row when somebody else wrote first; so each gives an unchanged row back where it has nothing to do.
+/// One job's row in table <c>jobs</c>, alone in its partition. Changes are made by the pure functions below and written under the row's
+/// ETag by <see cref="JobStore.UpdateAsync"/>, which applies them again to the newer row when somebody else wrote first; so each gives an
+/// unchanged row back where it has nothing to do.
 /// </summary>
 public sealed record Job : ITableEntity
 {
@@ -34,7 +35,9 @@ public sealed record Job : ITableEntity
     public string PromptSha256 { get; set; } = "";
     public int PromptCharacters { get; set; }
 
-    /// <summary>Given or drawn at submission, so that a second run gives the same text. A string, since tables have no unsigned 64-bit numbers.</summary>
+    /// <summary>
+    /// Given or drawn at submission, so that a second run gives the same text. A string, since tables have no unsigned 64-bit numbers.
+    /// </summary>
     public string Seed { get; set; } = "0";
     public int Priority { get; set; }
     public DateTimeOffset? NotBefore { get; set; }
@@ -126,7 +129,11 @@ public sealed record Job : ITableEntity
     /// <summary>Ends a waiting job at once; asks a running one to stop.</summary>
     public Job Cancel(DateTimeOffset now) => State switch
     {
-        JobState.Queued => End(JobState.Cancelled, now) with { CancelRequested = true, FinishReason = JobResult.ReasonOf(JobState.Cancelled) },
+        JobState.Queued => End(JobState.Cancelled, now) with
+        {
+            CancelRequested = true,
+            FinishReason = JobResult.ReasonOf(JobState.Cancelled),
+        },
         JobState.Running when !CancelRequested => this with { CancelRequested = true },
         _ => this,
     };
@@ -148,5 +155,6 @@ public sealed record Job : ITableEntity
     internal static string Clip(string text) => text.Length <= LongestMessage ? text : text[..LongestMessage];
 
     // The terminal state and its event are one write: after it the event cannot be forgotten, before it there is nothing to tell.
-    private Job End(JobState state, DateTimeOffset now) => this with { State = state, FinishedAt = now, EventState = Storage.EventState.Pending };
+    private Job End(JobState state, DateTimeOffset now) =>
+        this with { State = state, FinishedAt = now, EventState = Storage.EventState.Pending };
 }

@@ -41,4 +41,5 @@ public sealed class JobQueues(StorageClients clients)
 internal sealed record JobMessage([property: JsonPropertyName("jobId")] string JobId);
 
 /// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1.</summary>
-internal sealed record WebhookMessage([property: JsonPropertyName("jobId")] string JobId, [property: JsonPropertyName("attempt")] int Attempt);
+internal sealed record WebhookMessage(
+    [property: JsonPropertyName("jobId")] string JobId, [property: JsonPropertyName("attempt")] int Attempt);

@@ -3,9 +3,9 @@ using Batch.Inference.Engine;
 namespace Batch.Jobs.Storage;
 
 /// <summary>
-/// What <c>results/{id}.json</c> holds. Written once: the first one stands, and every later run of the job takes it as its own.
-/// The finish reason is stop, length, cancelled or expired; the model's identity says which weights wrote the text; the parameters are those in effect,
-/// defaults and seed included, and with the prompt they fix the text.
+/// What <c>results/{id}.json</c> holds. Written once: the first one stands, and every later run of the job takes it as its own. The finish
+/// reason is stop, length, cancelled or expired; the model's identity says which weights wrote the text; the parameters are those in
+/// effect, defaults and seed included, and with the prompt they fix the text.
 /// </summary>
 public sealed record JobResult(
     string Id,

@@ -1,6 +1,8 @@
 namespace Batch.Jobs.Storage;
 
-/// <summary>Where a job stands. From <see cref="Succeeded"/> on it is finished and never changes again, unless an operator replays it.</summary>
+/// <summary>
+/// Where a job stands. From <see cref="Succeeded"/> on it is finished and never changes again, unless an operator replays it.
+/// </summary>
 public enum JobState
 {
     Queued,

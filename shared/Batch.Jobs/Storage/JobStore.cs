@@ -10,7 +10,8 @@ using Batch.Jobs.Requests;
 namespace Batch.Jobs.Storage;
 
 /// <summary>
-/// Job rows and their blobs. Every write is safe to repeat: names follow from the job's id, rows change under their ETag, and the first result stands.
+/// Job rows and their blobs. Every write is safe to repeat: names follow from the job's id, rows change under their ETag, and the first
+/// result stands.
 /// </summary>
 public sealed class JobStore(StorageClients clients)
 {
@@ -45,8 +46,8 @@ public sealed class JobStore(StorageClients clients)
     }
 
     /// <summary>
-    /// Writes <paramref name="change"/> of the row. When another writer was first, the change is applied to what that writer left, until it holds.
-    /// A change that gives its argument back is not written.
+    /// Writes <paramref name="change"/> of the row. When another writer was first, the change is applied to what that writer left, until it
+    /// holds. A change that gives its argument back is not written.
     /// </summary>
     public async Task<Job> UpdateAsync(Job job, Func<Job, Job> change, CancellationToken cancellationToken)
     {
@@ -65,15 +66,23 @@ public sealed class JobStore(StorageClients clients)
             }
             catch (RequestFailedException e) when (e.Status == 412)
             {
-                job = await FindAsync(job.Id, cancellationToken) ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being changed", e);
+                job = await FindAsync(job.Id, cancellationToken)
+                    ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being changed", e);
             }
         }
     }
 
     public async Task<JobRequest> ReadRequestAsync(Job job, CancellationToken cancellationToken)
     {
-        var json = job.Request ?? (await _inputs.GetBlobClient(BlobName(job.Id)).DownloadContentAsync(cancellationToken)).Value.Content.ToString();
-        return JsonSerializer.Deserialize<JobRequest>(json, JobJson.Options) ?? throw new InvalidDataException($"job {job.Id} has no request");
+        var json = job.Request;
+        if (json is null)
+        {
+            var blob = await _inputs.GetBlobClient(BlobName(job.Id)).DownloadContentAsync(cancellationToken);
+            json = blob.Value.Content.ToString();
+        }
+
+        return JsonSerializer.Deserialize<JobRequest>(json, JobJson.Options)
+            ?? throw new InvalidDataException($"job {job.Id} has no request");
     }
 
     /// <summary>Writes the result unless the job has one, and gives the one that stands.</summary>
@@ -86,23 +95,28 @@ public sealed class JobStore(StorageClients clients)
                 Conditions = new BlobRequestConditions { IfNoneMatch = ETag.All },
                 HttpHeaders = new BlobHttpHeaders { ContentType = "application/json" },
             };
-            await _results.GetBlobClient(BlobName(result.Id)).UploadAsync(BinaryData.FromObjectAsJson(result, JobJson.Options), options, cancellationToken);
+            await _results.GetBlobClient(BlobName(result.Id)).UploadAsync(
+                BinaryData.FromObjectAsJson(result, JobJson.Options), options, cancellationToken);
             return result;
         }
         catch (RequestFailedException e) when (e.Status is 409 or 412)
         {
-            return await FindResultAsync(result.Id, cancellationToken) ?? throw new InvalidOperationException($"the result of job {result.Id} was deleted while it was being written", e);
+            return await FindResultAsync(result.Id, cancellationToken)
+                ?? throw new InvalidOperationException($"the result of job {result.Id} was deleted while it was being written", e);
         }
     }
 
-    public Task<JobResult?> FindResultAsync(string id, CancellationToken cancellationToken) => ReadAsync<JobResult>(_results, id, cancellationToken);
+    public Task<JobResult?> FindResultAsync(string id, CancellationToken cancellationToken) =>
+        ReadAsync<JobResult>(_results, id, cancellationToken);
 
     public Uri ResultAddress(string id) => _results.GetBlobClient(BlobName(id)).Uri;
 
     public async Task WriteProgressAsync(string id, JobProgress progress, CancellationToken cancellationToken) =>
-        await _progress.GetBlobClient(BlobName(id)).UploadAsync(BinaryData.FromObjectAsJson(progress, JobJson.Options), overwrite: true, cancellationToken);
+        await _progress.GetBlobClient(BlobName(id)).UploadAsync(
+            BinaryData.FromObjectAsJson(progress, JobJson.Options), overwrite: true, cancellationToken);
 
-    public Task<JobProgress?> FindProgressAsync(string id, CancellationToken cancellationToken) => ReadAsync<JobProgress>(_progress, id, cancellationToken);
+    public Task<JobProgress?> FindProgressAsync(string id, CancellationToken cancellationToken) =>
+        ReadAsync<JobProgress>(_progress, id, cancellationToken);
 
     public async Task DeleteProgressAsync(string id, CancellationToken cancellationToken) =>
         await _progress.GetBlobClient(BlobName(id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
@@ -116,11 +130,15 @@ public sealed class JobStore(StorageClients clients)
             var properties = (await blob.GetPropertiesAsync(cancellationToken: cancellationToken)).Value;
             if (properties.ContentLength > maxBytes)
             {
-                throw new InvalidJobException(JobErrorCode.PromptTooLong, $"input_blob must be at most {maxBytes} bytes, was {properties.ContentLength}", "input_blob");
+                throw new InvalidJobException(
+                    JobErrorCode.PromptTooLong, $"input_blob must be at most {maxBytes} bytes, was {properties.ContentLength}",
+                    "input_blob");
             }
 
             var content = (await blob.DownloadContentAsync(cancellationToken)).Value.Content.ToMemory();
-            return new InputBlob(content, IsJson: name.EndsWith(".json", StringComparison.OrdinalIgnoreCase) || properties.ContentType.Contains("json", StringComparison.OrdinalIgnoreCase));
+            var isJson = name.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
+                || properties.ContentType.Contains("json", StringComparison.OrdinalIgnoreCase);
+            return new InputBlob(content, isJson);
         }
         catch (RequestFailedException e) when (e.Status is 400 or 404)
         {
@@ -131,7 +149,8 @@ public sealed class JobStore(StorageClients clients)
     /// <summary>Newest first, from the one after <paramref name="after"/>.</summary>
     public async IAsyncEnumerable<Job> ListAsync(Job? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {ListPartition} and RowKey gt {(after is null ? "" : ListKey(after))}");
+        var filter = TableClient.CreateQueryFilter(
+            $"PartitionKey eq {ListPartition} and RowKey gt {(after is null ? "" : ListKey(after))}");
         await foreach (var entry in _rows.QueryAsync<TableEntity>(filter, select: ["RowKey"], cancellationToken: cancellationToken))
         {
             if (await FindAsync(entry.RowKey[20..], cancellationToken) is { } job)
@@ -161,13 +180,15 @@ public sealed class JobStore(StorageClients clients)
         }
         catch (RequestFailedException e) when (e.Status == 409)
         {
-            return await FindAsync(job.Id, cancellationToken) ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being submitted", e);
+            return await FindAsync(job.Id, cancellationToken)
+                ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being submitted", e);
         }
     }
 
     private static string BlobName(string id) => $"{id}.json";
 
-    private static string ListKey(Job job) => string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");
+    private static string ListKey(Job job) =>
+        string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");
 
     private static async Task<T?> ReadAsync<T>(BlobContainerClient container, string id, CancellationToken cancellationToken)
         where T : class

@@ -16,8 +16,9 @@ public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient
     public static QueueClientOptions QueueOptions => new() { MessageEncoding = QueueMessageEncoding.Base64 };
 
     /// <summary>
-    /// From the connection string <c>AzureWebJobsStorage</c>, or keyless from <c>AzureWebJobsStorage__accountName</c> (or <c>__tableServiceUri</c>, <c>__blobServiceUri</c>,
-    /// <c>__queueServiceUri</c>) with <c>__credential</c> and <c>__clientId</c>: the same settings as the Functions host reads.
+    /// From the connection string <c>AzureWebJobsStorage</c>, or keyless from <c>AzureWebJobsStorage__accountName</c> (or
+    /// <c>__tableServiceUri</c>, <c>__blobServiceUri</c>, <c>__queueServiceUri</c>) with <c>__credential</c> and <c>__clientId</c>: the
+    /// same settings as the Functions host reads.
     /// </summary>
     public static StorageClients FromConfiguration(IConfiguration configuration)
     {
@@ -29,12 +30,16 @@ public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient
 
         TokenCredential credential = (section["credential"], section["clientId"]) switch
         {
-            ("managedidentity", { Length: > 0 } clientId) => new ManagedIdentityCredential(ManagedIdentityId.FromUserAssignedClientId(clientId)),
+            ("managedidentity", { Length: > 0 } clientId) => new ManagedIdentityCredential(
+                ManagedIdentityId.FromUserAssignedClientId(clientId)),
             ("managedidentity", _) => new ManagedIdentityCredential(ManagedIdentityId.SystemAssigned),
-            (_, { Length: > 0 } clientId) => new DefaultAzureCredential(new DefaultAzureCredentialOptions { ManagedIdentityClientId = clientId }),
+            (_, { Length: > 0 } clientId) => new DefaultAzureCredential(
+                new DefaultAzureCredentialOptions { ManagedIdentityClientId = clientId }),
             _ => new DefaultAzureCredential(),
         };
-        return new(new(Endpoint(section, "table"), credential), new(Endpoint(section, "blob"), credential), new(Endpoint(section, "queue"), credential, QueueOptions));
+        return new(
+            new(Endpoint(section, "table"), credential), new(Endpoint(section, "blob"), credential),
+            new(Endpoint(section, "queue"), credential, QueueOptions));
     }
 
     private static Uri Endpoint(IConfigurationSection section, string service)
@@ -46,6 +51,7 @@ public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient
 
         return section["accountName"] is { Length: > 0 } account
             ? new Uri($"https://{account}.{service}.core.windows.net")
-            : throw new InvalidOperationException($"{Connection} is not set: give a connection string, {Connection}__accountName, or {Connection}__{service}ServiceUri");
+            : throw new InvalidOperationException(
+                $"{Connection} is not set: give a connection string, {Connection}__accountName, or {Connection}__{service}ServiceUri");
     }
 }

@@ -9,8 +9,10 @@ public sealed class StorageSetup(StorageClients clients) : IHostedLifecycleServi
     {
         await Task.WhenAll([
             .. Names.Tables.Select(name => clients.Tables.CreateTableIfNotExistsAsync(name, cancellationToken)),
-            .. Names.Containers.Select(name => clients.Blobs.GetBlobContainerClient(name).CreateIfNotExistsAsync(cancellationToken: cancellationToken)),
-            .. Names.Queues.Select(name => clients.Queues.GetQueueClient(name).CreateIfNotExistsAsync(cancellationToken: cancellationToken)),
+            .. Names.Containers.Select(
+                name => clients.Blobs.GetBlobContainerClient(name).CreateIfNotExistsAsync(cancellationToken: cancellationToken)),
+            .. Names.Queues.Select(
+                name => clients.Queues.GetQueueClient(name).CreateIfNotExistsAsync(cancellationToken: cancellationToken)),
         ]);
     }
 
