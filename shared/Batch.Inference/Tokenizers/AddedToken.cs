@@ -1,6 +1,6 @@
 namespace Batch.Inference.Tokenizers;
 
-/// <summary>A token found in the text before any splitting: a control token (<see cref="Special"/>) or a fixed word of the vocabulary.</summary>
+/// <summary>A token found in the text before any splitting: a control token or a fixed word of the vocabulary.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Content">How it is written.</param>
 /// <param name="Special">A control token: recognised in templates, never in a user's text, and left out of decoded text on request.</param>

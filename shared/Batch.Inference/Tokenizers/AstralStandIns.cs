@@ -14,7 +14,9 @@ internal static class AstralStandIns
         "\u0100\u0101\u01C5\u02B0\u01BB\u0483\u0903\u0488\u09E6\u16EE\u09F4\u2000\u2028\u2029\u0080\u2060\uFFFD\uE000"
         + "\u203F\u2010\u207D\u207E\u00AB\u00BB\u2016\u2200\u20A0\u02C2\u2300\u0378";
 
-    /// <summary>The text to match on, and for each of its characters (and its end) the offset in <paramref name="text"/>; null where they are equal.</summary>
+    /// <summary>
+    /// The text to match on, and for each of its characters and its end the offset in <paramref name="text"/>; null where both are the same.
+    /// </summary>
     public static (string Text, int[]? Offsets) Replace(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))

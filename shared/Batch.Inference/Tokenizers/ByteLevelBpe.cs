@@ -15,7 +15,7 @@ internal sealed class ByteLevelBpe : ITokenModel
 
     /// <param name="tokens">Tokens in the byte alphabet.</param>
     /// <param name="merges">Pairs of tokens, best first.</param>
-    /// <param name="ignoreMerges">A piece that is a token is that token, merges or not; the library does not know this option of Llama 3.</param>
+    /// <param name="ignoreMerges">A piece that is a token is that token, merges or not: Llama 3's option, which the library lacks.</param>
     /// <param name="file">Named in complaints about the merges.</param>
     public ByteLevelBpe(Dictionary<string, int> tokens, IReadOnlyList<(string Left, string Right)> merges, bool ignoreMerges, string file)
     {

@@ -5,7 +5,7 @@ internal static class Gpt2Files
 {
     public static TokenizerParts Read(string vocabFile, string mergesFile, SpecialTokenFacts facts)
     {
-        var tokens = JsonPart.Read(vocabFile).Members().ToDictionary(member => member.Name, member => member.Part.Integer());
+        var tokens = TokenizerJson.ReadVocabulary(JsonPart.Read(vocabFile));
         var added = facts.Complete([], tokens);
         var split = new SplitStep(PreTokenizerJson.Gpt2Pattern, SplitBehavior.Isolated, invert: false);
         var model = new ByteLevelBpe(tokens, ReadMerges(mergesFile), ignoreMerges: false, mergesFile);

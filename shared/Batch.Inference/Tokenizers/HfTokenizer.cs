@@ -10,6 +10,7 @@ public class HfTokenizer
 {
     private readonly TokenizerParts? _parts;
     private readonly AddedTokenSplitter _words; // in a user's text: added words, no control tokens
+    private readonly ChatEncoding? _chat;
 
     /// <summary>A tokenizer without tokens, for a subclass that overrides what it needs.</summary>
     protected HfTokenizer()
@@ -24,6 +25,7 @@ public class HfTokenizer
         ChatTemplate = facts.ChatTemplate;
         BosTokenId = FindRole(parts, facts, "bos_token", facts.BosToken);
         EosTokenId = FindRole(parts, facts, "eos_token", facts.EosToken);
+        _chat = facts.ChatTemplate is null ? null : new ChatEncoding(facts.ChatTemplate, facts.BosToken, facts.EosToken, parts.AddedTokens);
     }
 
     /// <summary>Highest id + 1; a model's logits may be wider.</summary>
@@ -70,6 +72,22 @@ public class HfTokenizer
         return [.. ids];
     }
 
+    /// <summary>
+    /// The ids of a conversation as the model's chat template writes it, up to where the model speaks next. Special tokens of the template
+    /// are control tokens; what looks like one in a message stays text.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The model has no chat template.</exception>
+    /// <exception cref="ArgumentException">The template refuses these messages.</exception>
+    /// <exception cref="InvalidDataException">The template uses what is not supported.</exception>
+    public virtual int[] EncodeChat(IReadOnlyList<ChatMessage> messages)
+    {
+        var chat = _chat ?? throw new InvalidOperationException("The model has no chat template; send a prompt instead of messages.");
+        var (text, guard) = chat.Render(messages);
+        var ids = new List<int>(text.Length / 3);
+        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), chat.Tokens, ids, guard);
+        return [.. ids];
+    }
+
     /// <summary>The text of ids; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is outside the vocabulary.</exception>
     public virtual string Decode(IReadOnlyList<int> ids, bool skipSpecialTokens = true)
@@ -93,7 +111,11 @@ public class HfTokenizer
     /// <summary>True for control tokens such as BOS and EOS.</summary>
     public virtual bool IsSpecial(int id) => Parts.Vocabulary.IsSpecial(id);
 
-    private void EncodeSegments(string text, AddedTokenSplitter splitter, List<int> ids)
+    /// <param name="text">No lone surrogates.</param>
+    /// <param name="splitter">Finds the added tokens.</param>
+    /// <param name="ids">Gets the ids.</param>
+    /// <param name="guard">Kept words in the text from being found, and goes before it is encoded.</param>
+    private void EncodeSegments(string text, AddedTokenSplitter splitter, List<int> ids, string? guard = null)
     {
         foreach (var (start, length, token) in splitter.Split(text))
         {
@@ -102,7 +124,9 @@ public class HfTokenizer
                 ids.Add(token.Id);
                 continue;
             }
-            Parts.Encoder.Encode(text.Substring(start, length), startsText: start == 0, ids);
+            var piece = text.Substring(start, length);
+            piece = guard is null ? piece : piece.Replace(guard, "", StringComparison.Ordinal);
+            Parts.Encoder.Encode(piece, startsText: start == 0, ids);
         }
     }
 
@@ -122,7 +146,9 @@ public class HfTokenizer
         {
             return SentencePieceBpe.Read(At("tokenizer.model"), facts);
         }
-        var seen = Directory.Exists(folder) ? $"saw {string.Join(", ", Directory.GetFiles(folder).Select(Path.GetFileName))}" : "no such folder";
+        var seen = Directory.Exists(folder)
+            ? $"saw {string.Join(", ", Directory.GetFiles(folder).Select(Path.GetFileName).Order())}"
+            : "no such folder";
         throw new FileNotFoundException($"{folder}: wanted tokenizer.json, vocab.json with merges.txt, or tokenizer.model; {seen}");
     }
 

@@ -1,10 +1,13 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Batch.Inference.Tokenizers;
 
 /// <summary>A place inside a JSON file, so that every complaint can say where, what was seen and what was wanted.</summary>
 internal readonly record struct JsonPart(string File, string Path, JsonElement Value)
 {
+    private const int MostIds = 1 << 24; // tables are as long as the highest id
+
     /// <summary>Reads a whole file; <see cref="InvalidDataException"/> where it is not JSON.</summary>
     public static JsonPart Read(string file)
     {
@@ -33,6 +36,24 @@ internal readonly record struct JsonPart(string File, string Path, JsonElement V
     public string Text() => Value.ValueKind == JsonValueKind.String ? Value.GetString()! : throw Wrong("a string");
 
     public int Integer() => Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var n) ? n : throw Wrong("an integer");
+
+    /// <summary>A token id.</summary>
+    public int Id() => Integer() is >= 0 and < MostIds and var id ? id : throw Wrong($"a token id from 0 to {MostIds - 1}");
+
+    /// <summary>Hugging Face's pattern objects, {"String": …} or {"Regex": …}, as a regular expression that .NET reads.</summary>
+    public string Pattern()
+    {
+        var pattern = Find("String") is { } literal ? Regex.Escape(literal.Text()) : Get("Regex").Text();
+        try
+        {
+            _ = new Regex(pattern);
+            return pattern;
+        }
+        catch (RegexParseException e)
+        {
+            throw new InvalidDataException($"{Where}: {e.Message}", e);
+        }
+    }
 
     public bool Flag(string name, bool otherwise) => Find(name) is { } part ? part.Flag() : otherwise;
 

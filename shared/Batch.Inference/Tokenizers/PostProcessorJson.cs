@@ -45,7 +45,7 @@ internal static class PostProcessorJson
             {
                 var name = token.Get("id").Text();
                 var ids = (known?.Find(name) ?? throw token.Wrong("a token of special_tokens")).Get("ids");
-                around.AddRange(ids.Items().Select(id => id.Integer()));
+                around.AddRange(ids.Items().Select(id => id.Id()));
             }
             else
             {

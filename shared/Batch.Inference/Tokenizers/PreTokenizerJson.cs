@@ -90,21 +90,12 @@ internal sealed class PreTokenizerJson
 
     private void AddSplit(JsonPart part)
     {
-        var pattern = part.Get("pattern");
-        var regex = pattern.Find("String") is { } literal ? Regex.Escape(literal.Text()) : pattern.Get("Regex").Text();
         var behavior = part.Get("behavior");
         if (!Enum.TryParse<SplitBehavior>(behavior.Text(), out var parsed))
         {
             throw behavior.Wrong(string.Join(", ", Enum.GetNames<SplitBehavior>()));
         }
-        try
-        {
-            _steps.Add(new SplitStep(regex, parsed, part.Flag("invert", false)));
-        }
-        catch (RegexParseException e)
-        {
-            throw new InvalidDataException($"{pattern.File}: {pattern.Path}: {e.Message}", e);
-        }
+        _steps.Add(new SplitStep(part.Get("pattern").Pattern(), parsed, part.Flag("invert", false)));
     }
 
     /// <summary>"always", "first" or "never", which older files say with add_prefix_space.</summary>

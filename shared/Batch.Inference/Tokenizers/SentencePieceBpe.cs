@@ -51,7 +51,8 @@ internal static partial class SentencePieceBpe
     }
 
     /// <summary>All pieces; those that text can become; those of them that are matched before any merge.</summary>
-    private static (Dictionary<string, int> All, Dictionary<string, int> Text, HashSet<string> FixedWords) SortPieces(SentencePieceFile model)
+    private static (Dictionary<string, int> All, Dictionary<string, int> Text, HashSet<string> FixedWords) SortPieces(
+        SentencePieceFile model)
     {
         var (all, text, fixedWords) = (new Dictionary<string, int>(), new Dictionary<string, int>(), new HashSet<string>());
         for (var id = 0; id < model.Pieces.Count; id++)

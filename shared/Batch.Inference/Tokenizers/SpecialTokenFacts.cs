@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Batch.Inference.Tokenizers;
 
-/// <summary>What tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja say; all of them optional.</summary>
+/// <summary>What tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja say, where they exist.</summary>
 internal sealed class SpecialTokenFacts
 {
     private static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
@@ -81,7 +81,7 @@ internal sealed class SpecialTokenFacts
         ChatTemplate = config.Find("chat_template") is { } template ? ReadTemplate(template) : null;
         foreach (var (id, token) in config.Find("added_tokens_decoder")?.Members() ?? [])
         {
-            if (!int.TryParse(id, CultureInfo.InvariantCulture, out var number))
+            if (!int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
             {
                 throw new InvalidDataException($"{file}: added_tokens_decoder: wanted token ids as names, saw '{id}'");
             }
@@ -107,7 +107,7 @@ internal sealed class SpecialTokenFacts
         {
             if (_added.TrueForAll(token => token.Content != content))
             {
-                _added.Add(new AddedToken(id.Integer(), content, Special: false));
+                _added.Add(new AddedToken(id.Id(), content, Special: false));
             }
         }
     }

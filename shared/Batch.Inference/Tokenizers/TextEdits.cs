@@ -34,14 +34,8 @@ internal static class TextEdits
 
     private static TextEdit Replace(JsonPart normalizer)
     {
-        var content = normalizer.Get("content").Text();
-        var pattern = normalizer.Get("pattern");
-        if (pattern.Find("String") is { } literal)
-        {
-            var old = literal.Text();
-            return (text, _) => text.Replace(old, content, StringComparison.Ordinal);
-        }
-        var regex = new Regex(pattern.Get("Regex").Text(), RegexOptions.CultureInvariant);
-        return (text, _) => regex.Replace(text, content.Replace("$", "$$", StringComparison.Ordinal));
+        var regex = new Regex(normalizer.Get("pattern").Pattern(), RegexOptions.CultureInvariant);
+        var content = normalizer.Get("content").Text().Replace("$", "$$", StringComparison.Ordinal);
+        return (text, _) => regex.Replace(text, content);
     }
 }

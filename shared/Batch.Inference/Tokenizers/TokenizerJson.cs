@@ -9,7 +9,7 @@ internal static class TokenizerJson
         var model = root.Get("model");
         RequirePlainBpe(model);
         var tokens = ReadVocabulary(model.Get("vocab"));
-        var own = (root.Find("added_tokens")?.Items() ?? []).Select(token => AddedToken.Read(token, token.Get("id").Integer()));
+        var own = (root.Find("added_tokens")?.Items() ?? []).Select(token => AddedToken.Read(token, token.Get("id").Id()));
         var added = facts.Complete(own, tokens);
         var preTokenizer = PreTokenizerJson.Read(root.Find("pre_tokenizer"));
         var decoder = DecoderJson.Read(root.Find("decoder"));
@@ -46,12 +46,13 @@ internal static class TokenizerJson
         }
     }
 
-    private static Dictionary<string, int> ReadVocabulary(JsonPart vocabulary)
+    /// <summary>An object of tokens and their ids.</summary>
+    public static Dictionary<string, int> ReadVocabulary(JsonPart vocabulary)
     {
         var tokens = new Dictionary<string, int>();
         foreach (var (token, id) in vocabulary.Members())
         {
-            tokens[token] = id.Integer() is >= 0 and var number ? number : throw id.Wrong("an id of at least 0");
+            tokens[token] = id.Id();
         }
         return tokens;
     }

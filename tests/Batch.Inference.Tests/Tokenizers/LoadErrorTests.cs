@@ -23,6 +23,7 @@ public sealed class LoadErrorTests
     [InlineData("{}", "has no 'model'")]
     [InlineData("""{"model": {"type": "Unigram"}}""", "model 'Unigram' is not supported")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": "x"}}}""", "model.vocab.a: wanted an integer, saw \"x\"")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": -1}}}""", "model.vocab.a: wanted a token id from 0 to 16777215, saw -1")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": ["a b"]}}""", "the merges name 'a'")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "merges": ["a"]}}""", "model.merges[0]: wanted two tokens, saw \"a\"")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {}, "end_of_word_suffix": "</w>"}}""", "end_of_word_suffix '</w>' is not supported")]
@@ -30,6 +31,7 @@ public sealed class LoadErrorTests
 
     [Theory]
     [InlineData("normalizer", """{"type": "BertNormalizer"}""", "normalizer: normalizer 'BertNormalizer' is not supported")]
+    [InlineData("normalizer", """{"type": "Replace", "pattern": {"Regex": "("}, "content": ""}""", "normalizer.pattern: Invalid pattern")]
     [InlineData("pre_tokenizer", """{"type": "BertPreTokenizer"}""", "pre_tokenizer 'BertPreTokenizer' is not supported")]
     [InlineData("decoder", """{"type": "WordPiece"}""", "decoder 'WordPiece' is not supported")]
     [InlineData("post_processor", """{"type": "BertProcessing"}""", "post_processor 'BertProcessing' is not supported")]

@@ -55,8 +55,12 @@ internal static class TinyTokenizer
                 """),
             ["model"] = new JsonObject
             {
-                ["type"] = "BPE", ["unk_token"] = "<unk>", ["fuse_unk"] = true, ["byte_fallback"] = byteFallback,
-                ["vocab"] = vocabulary, ["merges"] = JsonSerializer.SerializeToNode(merges),
+                ["type"] = "BPE",
+                ["unk_token"] = "<unk>",
+                ["fuse_unk"] = true,
+                ["byte_fallback"] = byteFallback,
+                ["vocab"] = vocabulary,
+                ["merges"] = JsonSerializer.SerializeToNode(merges),
             },
         };
     }
