@@ -67,9 +67,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     {
         RequireModel(job.Model, engine.Model.Name);
         var sampling = request.Parameters.Over(defaults.Sampling) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
-        var ids = request.Messages is { } messages
-            ? ChatPrompt.Encode(messages, engine.Tokenizer, engine.Model.Name)
-            : engine.Tokenizer.Encode(request.Prompt!);
+        var ids = Encode(request, engine);
         if (ids.Length == 0)
         {
             throw new InvalidJobException(JobErrorCode.InvalidRequest, "prompt must hold at least one token, held none", "prompt");
@@ -81,5 +79,34 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
                 JobErrorCode.PromptTooLong,
                 $"prompt must be at most {engine.Model.ContextLength - 1} tokens for model '{engine.Model.Name}', was {ids.Length}",
                 "prompt");
+    }
+
+    private static int[] Encode(JobRequest request, LlmEngine engine)
+    {
+        if (request.Messages is not { } messages)
+        {
+            return engine.Tokenizer.Encode(request.Prompt!);
+        }
+
+        if (engine.Tokenizer.ChatTemplate is null)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter, $"messages needs a chat template, model '{engine.Model.Name}' has none; send prompt", "messages");
+        }
+
+        try
+        {
+            return engine.Tokenizer.EncodeChat(messages);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"the chat template of '{engine.Model.Name}' refuses messages: {e.Message}", "messages");
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter, $"messages cannot be written for '{engine.Model.Name}' ({e.Message}); send prompt", "messages");
+        }
     }
 }

@@ -144,6 +144,22 @@ public sealed class JobProcessorTests(StorageEmulator storage)
     }
 
     [Theory]
+    [InlineData("user", JobState.Succeeded)]
+    [InlineData("assistant", JobState.Failed)]
+    public async Task ProcessAsync_WritesTheConversationWithTheModelsTemplate_OrFailsAsItRefuses(string role, JobState expected)
+    {
+        await using var batch = await TestBatch.StartAsync(storage);
+        batch.Engine.HasChatTemplate = true;
+        var job = await batch.SubmitAsync($$"""{"messages":[{"role":"{{role}}","content":"hi"}]}""");
+
+        Assert.Empty(await batch.PumpAsync());
+
+        job = await batch.FindAsync(job.Id);
+        Assert.Equal(expected, job.State);
+        Assert.Equal(expected == JobState.Succeeded ? "[user]hi".Length : 0, job.PromptTokens);
+    }
+
+    [Theory]
     [InlineData("article.txt", "Once upon", """{"id":"blob-text","input_blob":"inputs/article.txt","max_tokens":5}""")]
     [InlineData("article.json", """{"prompt":"Once upon","max_tokens":99}""", """{"id":"blob-json","input_blob":"inputs/article.json","max_tokens":5}""")]
     public async Task ProcessAsync_TakesThePromptFromABlob_WhenTheMessageNamesOne(string name, string content, string message)

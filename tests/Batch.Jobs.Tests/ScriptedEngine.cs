@@ -28,7 +28,9 @@ internal sealed class ScriptedEngine : LlmEngine
 
     public override ModelInfo Model { get; } = new("scripted", "scripted", "float32", "cpu", 1, Context, 256, "identity-1");
 
-    public override HfTokenizer Tokenizer { get; } = new OneTokenPerCharacter();
+    public override HfTokenizer Tokenizer => new OneTokenPerCharacter(this);
+
+    public bool HasChatTemplate { get; set; }
 
     public static string TextOf(ulong seed) => $"first piece, seed {seed}, last piece";
 
@@ -61,11 +63,15 @@ internal sealed class ScriptedEngine : LlmEngine
         yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop);
     }
 
-    private sealed class OneTokenPerCharacter : HfTokenizer
+    private sealed class OneTokenPerCharacter(ScriptedEngine engine) : HfTokenizer
     {
         public override int VocabularySize => 256;
 
-        public override string? ChatTemplate => null;
+        public override string? ChatTemplate => engine.HasChatTemplate ? "a template" : null;
+
+        public override int[] EncodeChat(IReadOnlyList<ChatMessage> messages) => messages[0].Role == "user"
+            ? Encode(string.Concat(messages.Select(message => $"[{message.Role}]{message.Content}")))
+            : throw new ArgumentException("the first message must be the user's");
 
         public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Select(c => c % 256)];
     }

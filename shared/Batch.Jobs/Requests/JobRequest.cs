@@ -1,4 +1,5 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
 
 namespace Batch.Jobs.Requests;
 
@@ -15,6 +16,7 @@ public sealed record JobRequest
 
     public string? Prompt { get; init; }
 
+    /// <summary>The roles are system, user and assistant.</summary>
     public IReadOnlyList<ChatMessage>? Messages { get; init; }
 
     public JobParameters Parameters { get; init; } = new();
@@ -32,9 +34,6 @@ public sealed record JobRequest
     /// <summary>Expired when not finished by then; the text so far is kept.</summary>
     public DateTimeOffset? Deadline { get; init; }
 }
-
-/// <summary>One turn of a conversation; the role is system, user or assistant.</summary>
-public sealed record ChatMessage(string Role, string Content);
 
 /// <summary>
 /// The sampling parameters as given, under vLLM's names; null where the caller left the choice to the model or to
