@@ -4,7 +4,7 @@ using Batch.Jobs.Storage;
 
 namespace Batch.Functions;
 
-/// <summary>Fails the job whose message was delivered as often as host.json allows. Everything needed to replay it is in its row.</summary>
+/// <summary>Fails the job whose message was delivered as often as host.json allows. Its message is kept on batch-jobs-failed, for an operator to replay the job.</summary>
 public sealed class ProcessPoisonJob(JobProcessor processor)
 {
     [Function(nameof(ProcessPoisonJob))]

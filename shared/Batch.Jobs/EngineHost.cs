@@ -23,6 +23,9 @@ public sealed partial class EngineHost(
     /// <summary>Null when jobs can run; otherwise why not yet.</summary>
     public string? NotReadyReason { get; private set; } = "the model is loading";
 
+    /// <summary>Why the last attempt to load failed; null before the first and after a success.</summary>
+    public string? LoadFailure { get; private set; }
+
     /// <summary>The name that jobs ask for.</summary>
     public string ModelName { get; } = NameOf(options.Value);
 
@@ -46,13 +49,13 @@ public sealed partial class EngineHost(
             {
                 var started = time.GetTimestamp();
                 var engine = await Task.Run(() => load(options.Value), stoppingToken);
-                NotReadyReason = null;
+                NotReadyReason = LoadFailure = null;
                 _loaded.SetResult(engine);
                 LogLoaded(ModelName, engine.Model.Device, engine.Model.DType, time.GetElapsedTime(started).TotalSeconds);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                NotReadyReason = $"the model at '{options.Value.ModelPath}' did not load: {e.Message}";
+                NotReadyReason = LoadFailure = $"the model at '{options.Value.ModelPath}' did not load: {e.Message}";
                 LogLoadFailed(e, options.Value.ModelPath, RetryDelay.TotalSeconds);
                 await Task.Delay(RetryDelay, time, stoppingToken);
             }

@@ -92,6 +92,9 @@ public sealed class JobIntake(
     public Task EnqueueAsync(Job job, CancellationToken cancellationToken) =>
         queues.EnqueueJobAsync(job.Id, (job.NotBefore - time.GetUtcNow()) ?? TimeSpan.Zero, cancellationToken);
 
+    /// <summary>Keeps a message for a job that was given up, so that an operator finds it and can replay it.</summary>
+    public Task KeepForReplayAsync(Job job, CancellationToken cancellationToken) => queues.KeepFailedJobAsync(job.Id, cancellationToken);
+
     private async Task<Job> AddAsync(string id, JobRequest request, string caller, string route, CancellationToken cancellationToken)
     {
         webhooks.Value.Require(request.WebhookUrl);

@@ -71,6 +71,12 @@ public sealed partial class JobProcessor(
             return;
         }
 
+        if (!job.IsFinished)
+        {
+            // Kept before the job is failed: a crash between them keeps it twice rather than not at all.
+            await intake.KeepForReplayAsync(job, cancellationToken);
+        }
+
         var error = new InvalidJobException(
             JobErrorCode.RetriesExhausted,
             $"gave up after {job.Attempts} attempts; the last error was: {job.LastError ?? "the process ended without one"}");

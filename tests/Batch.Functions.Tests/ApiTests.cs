@@ -88,6 +88,19 @@ public sealed class ApiTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task ReplayJob_Conflicts_UnlessTheJobHasFailed()
+    {
+        await using var host = await RunningHost.StartAsync(storage, Scripted);
+        var id = await host.SubmitForIdAsync("""{"prompt":"Once"}""");
+        await host.FinishedAsync(id);
+
+        using var succeeded = await host.Http.PostAsync($"v1/jobs/{id}/replay", null, Cancellation);
+        using var nobody = await host.Http.PostAsync("v1/jobs/nobody/replay", null, Cancellation);
+
+        Assert.Equal((HttpStatusCode.Conflict, HttpStatusCode.NotFound), (succeeded.StatusCode, nobody.StatusCode));
+    }
+
+    [Fact]
     public async Task CancelJob_EndsARunningJobAndThenConflicts_WhenItIsFinished()
     {
         _engine.HoldsAfterFirstPiece = true;

@@ -146,6 +146,9 @@ public sealed class StopTests(StorageEmulator storage)
         Assert.Contains("out of memory", failed.ErrorMessage, StringComparison.Ordinal);
         Assert.Equal("batch.job.failed", Assert.Single(await batch.EventsAsync()).GetProperty("type").GetString());
 
+        Assert.Contains(job.Id, (await batch.ReceiveAsync(JobQueues.FailedJobs))!.Body.ToString(), StringComparison.Ordinal);
+        Assert.Null(await batch.ReceiveAsync(JobQueues.FailedJobs));
+
         await batch.Control.ReplayAsync(job.Id, Cancellation);
         Assert.Empty(await batch.PumpAsync());
         Assert.Equal((JobState.Succeeded, null), ((await batch.FindAsync(job.Id)).State, (await batch.FindAsync(job.Id)).ErrorCode));

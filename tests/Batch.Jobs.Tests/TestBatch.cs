@@ -85,7 +85,7 @@ internal sealed class TestBatch : IAsyncDisposable
     {
         var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver);
         await new StorageSetup(batch.Clients).StartingAsync(Cancellation);
-        foreach (var queue in new[] { JobQueues.Jobs, JobQueues.Events, JobQueues.Webhooks })
+        foreach (var queue in new[] { JobQueues.Jobs, JobQueues.FailedJobs, JobQueues.Events, JobQueues.Webhooks })
         {
             await batch.Clients.Queues.GetQueueClient(queue).ClearMessagesAsync(Cancellation);
         }

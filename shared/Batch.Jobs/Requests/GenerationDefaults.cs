@@ -14,7 +14,8 @@ public sealed class GenerationDefaults(IOptions<EngineOptions> options)
 
     public SamplingParams Sampling => _sampling.Value;
 
-    internal static SamplingParams Load(string modelPath)
+    /// <summary>The defaults of the model in a Hugging Face folder.</summary>
+    public static SamplingParams Load(string modelPath)
     {
         var file = Path.Combine(modelPath, "generation_config.json");
         var defaults = new SamplingParams();

@@ -4,11 +4,15 @@ using Azure.Storage.Queues;
 
 namespace Batch.Jobs.Storage;
 
-/// <summary>The three queues. Messages never expire by themselves and are base64, as the Functions host reads them.</summary>
+/// <summary>The queues. Messages never expire by themselves and are base64, as the Functions host reads them.</summary>
 public sealed class JobQueues(StorageClients clients)
 {
     public const string Jobs = "batch-jobs";
     public const string PoisonJobs = "batch-jobs-poison";
+
+    /// <summary>Names the jobs that were given up, for an operator to replay; nothing reads it by itself.</summary>
+    public const string FailedJobs = "batch-jobs-failed";
+
     public const string Events = "batch-events";
     public const string Webhooks = "batch-webhooks";
 
@@ -18,11 +22,15 @@ public sealed class JobQueues(StorageClients clients)
     private static readonly TimeSpan NeverExpires = TimeSpan.FromSeconds(-1);
 
     private readonly QueueClient _jobs = clients.Queues.GetQueueClient(Jobs);
+    private readonly QueueClient _failedJobs = clients.Queues.GetQueueClient(FailedJobs);
     private readonly QueueClient _events = clients.Queues.GetQueueClient(Events);
     private readonly QueueClient _webhooks = clients.Queues.GetQueueClient(Webhooks);
 
     public Task EnqueueJobAsync(string jobId, TimeSpan delay, CancellationToken cancellationToken) =>
         SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(jobId)), delay, cancellationToken);
+
+    public Task KeepFailedJobAsync(string jobId, CancellationToken cancellationToken) =>
+        SendAsync(_failedJobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(jobId)), TimeSpan.Zero, cancellationToken);
 
     public Task SendEventAsync(ReadOnlyMemory<byte> cloudEvent, CancellationToken cancellationToken) =>
         SendAsync(_events, cloudEvent, TimeSpan.Zero, cancellationToken);

@@ -30,6 +30,6 @@ public sealed class StorageSetup(StorageClients clients) : IHostedLifecycleServi
     {
         public static readonly string[] Tables = [JobStore.JobsTable, Audit.AuditLog.AuditTable];
         public static readonly string[] Containers = [JobStore.InputsContainer, JobStore.ResultsContainer, JobStore.ProgressContainer];
-        public static readonly string[] Queues = [JobQueues.Jobs, JobQueues.Events, JobQueues.Webhooks];
+        public static readonly string[] Queues = [JobQueues.Jobs, JobQueues.FailedJobs, JobQueues.Events, JobQueues.Webhooks];
     }
 }
