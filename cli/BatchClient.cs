@@ -35,6 +35,13 @@ internal sealed class BatchClient(HttpClient http)
         return new JobStatus(await ReadAsync(response, cancellationToken));
     }
 
+    /// <summary>Lets a failed job run again.</summary>
+    public async Task<JobStatus> ReplayAsync(string id, CancellationToken cancellationToken)
+    {
+        using var response = await http.PostAsync(new Uri($"v1/jobs/{Uri.EscapeDataString(id)}/replay", UriKind.Relative), null, cancellationToken);
+        return new JobStatus(await ReadAsync(response, cancellationToken));
+    }
+
     /// <summary>The newest jobs first.</summary>
     public async Task<IReadOnlyList<JobStatus>> ListAsync(int limit, CancellationToken cancellationToken)
     {

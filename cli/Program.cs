@@ -14,6 +14,7 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     JobCommands.CreateWatch(),
     JobCommands.CreateResult(),
     JobCommands.CreateCancel(),
+    JobCommands.CreateReplay(),
     GenerateCommand.Create(),
     TokenizeCommand.Create(),
 };

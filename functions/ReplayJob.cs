@@ -13,10 +13,10 @@ public sealed class ReplayJob(JobControl control, JobReader jobs)
         [HttpTrigger(AuthorizationLevel.Function, "post", Route = "v1/jobs/{id}/replay")] HttpRequest request,
         string id,
         CancellationToken cancellationToken) => await control.ReplayAsync(id, cancellationToken) switch
-    {
-        null => Api.NotFound(id),
-        { State: JobState.Queued } job => Api.Json(jobs.View(job), StatusCodes.Status202Accepted),
-        var job => Api.Error(new InvalidJobException(
-            JobErrorCode.JobFinished, $"job {id} is {Api.NameOf(job.State)}; only a failed job can be replayed")),
-    };
+        {
+            null => Api.NotFound(id),
+            { State: JobState.Queued } job => Api.Json(jobs.View(job), StatusCodes.Status202Accepted),
+            var job => Api.Error(new InvalidJobException(
+                JobErrorCode.JobFinished, $"job {id} is {Api.NameOf(job.State)}; only a failed job can be replayed")),
+        };
 }

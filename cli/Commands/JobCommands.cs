@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Batch.Cli.Commands;
 
-/// <summary>watch, result and cancel: what one does with jobs that are handed in.</summary>
+/// <summary>watch, result, cancel and replay: what one does with jobs that are handed in.</summary>
 internal static class JobCommands
 {
     public static Command CreateWatch()
@@ -49,16 +49,20 @@ internal static class JobCommands
         return command;
     }
 
-    public static Command CreateCancel()
+    public static Command CreateCancel() => OnJob("cancel", "Stop a job; the text so far is kept", (client, id, token) => client.CancelAsync(id, token));
+
+    public static Command CreateReplay() => OnJob("replay", "Let a failed job run again, under its id and seed", (client, id, token) => client.ReplayAsync(id, token));
+
+    private static Command OnJob(string name, string description, Func<BatchClient, string, CancellationToken, Task<JobStatus>> act)
     {
         var id = new Argument<string>("ID") { Description = "The job" };
         var json = new Option<bool>("--json") { Description = "Print the job as JSON" };
         var server = new ServerOption();
-        var command = new Command("cancel", "Stop a job; the text so far is kept") { id, json };
+        var command = new Command(name, description) { id, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
-            var job = await server.Connect(given).CancelAsync(given.GetValue(id)!, cancellationToken);
+            var job = await act(server.Connect(given), given.GetValue(id)!, cancellationToken);
             Console.Out.WriteLine(given.GetValue(json) ? JsonSerializer.Serialize(job.Json, Output.Json) : $"{job.Id} {job.Status}");
             return ExitCode.Success;
         });

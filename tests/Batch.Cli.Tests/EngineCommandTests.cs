@@ -56,6 +56,7 @@ public class EngineCommandTests
     [InlineData("watch")]
     [InlineData("result")]
     [InlineData("cancel")]
+    [InlineData("replay")]
     [InlineData("generate")]
     [InlineData("tokenize")]
     public async Task Help_IsThere_ForEveryCommand(string command)

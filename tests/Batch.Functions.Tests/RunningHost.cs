@@ -58,8 +58,11 @@ internal sealed class RunningHost : IAsyncDisposable
 
     public async Task<HttpResponseMessage> SubmitAsync(string json, string? key = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/jobs") { Content = new StringContent(
-            json, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/jobs")
+        {
+            Content = new StringContent(
+            json, Encoding.UTF8, "application/json")
+        };
         if (key is not null)
         {
             request.Headers.Add("Idempotency-Key", key);
