@@ -15,7 +15,7 @@ return root.Parse(args).Invoke();
 
 Command Train()
 {
-    var prose = new Option<string?>("--prose") { Description = "Folder of further prose (.txt), mixed in at 18 % of the tokens" };
+    var prose = new Option<string?>("--prose") { Description = "Folder of further prose (.txt), mixed in at 36 % of the tokens" };
     var run = new Option<string>("--run") { Description = "Folder for the tokenizer, the tokens and the checkpoint; the command goes on from what it finds there", DefaultValueFactory = _ => ".data/train" };
     var folder = new Option<string>("--out") { Description = "Folder to write the model to", DefaultValueFactory = _ => "models/draft-5m" };
     var steps = new Option<int>("--steps") { Description = "Steps of the whole run", DefaultValueFactory = _ => 6000 };

@@ -5,6 +5,8 @@ internal static class Repository
 {
     public static string Corpus { get; } = Path.Combine(Root(), "models", "corpus");
 
+    public static string Model { get; } = Path.Combine(Root(), "models", "draft-5m");
+
     private static string Root()
     {
         for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))

@@ -30,7 +30,7 @@ internal sealed class CorpusText
             var passages = packs.SelectMany(pack => pack.Prose).ToArray();
             var own = passages.Where((_, i) => i % 10 != 9).ToArray();
             var others = prose is null ? null : ProseFolder.Read(prose, language == "zh");
-            var otherShare = others is { Pieces.Length: > 0 } ? 0.09 : 0;
+            var otherShare = others is { Pieces.Length: > 0 } ? 0.18 : 0;
 
             sources.Add(new($"{language} drawn", 0.445 - otherShare, new DocumentGenerator(shared, packs, seed).Next));
             sources.Add(new($"{language} passages", 0.055, Cycle(own, seed + 1)));
