@@ -68,12 +68,16 @@ Command Sample()
     var folder = new Argument<string>("folder") { Description = "Model folder" };
     var prompt = new Option<string[]>("--prompt") { Description = "Text to continue; may be repeated" };
     var maxTokens = new Option<int>("--max-tokens") { DefaultValueFactory = _ => 120 };
-    var command = new Command("sample", "Continue prompts with a trained model") { folder, prompt, maxTokens, seed, threads };
+    var temperature = new Option<float>("--temperature") { DefaultValueFactory = _ => 0.8f };
+    var topP = new Option<float>("--top-p") { DefaultValueFactory = _ => 0.95f };
+    var penalty = new Option<float>("--repetition-penalty") { DefaultValueFactory = _ => 1.1f };
+    var command = new Command("sample", "Continue prompts with a trained model") { folder, prompt, maxTokens, temperature, topP, penalty, seed, threads };
     command.SetAction(given =>
     {
         set_num_threads(given.GetValue(threads));
         var (model, vocabulary) = ModelFolder.Read(given.GetValue(folder)!);
-        var sampler = new TextSampler(model, new BpeEncoder(vocabulary), new SampleSettings(MaxTokens: given.GetValue(maxTokens)));
+        var settings = new SampleSettings(given.GetValue(maxTokens), given.GetValue(temperature), given.GetValue(topP), given.GetValue(penalty));
+        var sampler = new TextSampler(model, new BpeEncoder(vocabulary), settings);
         foreach (var text in given.GetValue(prompt) ?? [])
         {
             Console.WriteLine($"{text}>>>{sampler.Continue(text, given.GetValue(seed))}\n---");

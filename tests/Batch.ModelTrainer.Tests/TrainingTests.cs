@@ -85,6 +85,18 @@ public sealed class TrainingTests : IDisposable
     }
 
     [Fact]
+    public void Disturb_ReplacesAFewTokensAndNoEndOfText()
+    {
+        long[] tokens = [.. Enumerable.Range(0, 10_000).Select(i => i % 50 == 0 ? 0L : i)];
+
+        var disturbed = InputNoise.Disturb(tokens, seed: 3);
+
+        Assert.Equal(disturbed, InputNoise.Disturb(tokens, seed: 3));
+        Assert.InRange(tokens.Zip(disturbed).Count(pair => pair.First != pair.Second), 500, 1000);
+        Assert.All(tokens.Zip(disturbed), pair => Assert.Equal(pair.First == 0, pair.Second == 0));
+    }
+
+    [Fact]
     public void At_DoesNotDependOnTheNumberOfSteps_WhileThePlateauLasts()
     {
         Assert.Equal(new LearningRate(1e-3, 2000).At(900), new LearningRate(1e-3, 4000).At(900));

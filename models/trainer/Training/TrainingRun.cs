@@ -37,8 +37,10 @@ internal sealed class TrainingRun(LlamaModel model, Optimizer optimizer, TokenSt
     {
         using var scope = NewDisposeScope();
         var (batch, length) = plan.Windows(Step);
-        var windows = tensor(stream.Windows(batch, length)).view(batch, length + 1);
-        var loss = model.Loss(windows.narrow(1, 0, length), windows.narrow(1, 1, length));
+        var windows = stream.Windows(batch, length);
+        var ids = tensor(InputNoise.Disturb(windows, seed: Step)).view(batch, length + 1).narrow(1, 0, length);
+        var targets = tensor(windows).view(batch, length + 1).narrow(1, 1, length);
+        var loss = model.Loss(ids, targets);
         loss.backward();
         var rate = plan.Rate.At(Step);
         Step++;
