@@ -68,9 +68,9 @@ Command Sample()
     var folder = new Argument<string>("folder") { Description = "Model folder" };
     var prompt = new Option<string[]>("--prompt") { Description = "Text to continue; may be repeated" };
     var maxTokens = new Option<int>("--max-tokens") { DefaultValueFactory = _ => 120 };
-    var temperature = new Option<float>("--temperature") { DefaultValueFactory = _ => 0.8f };
-    var topP = new Option<float>("--top-p") { DefaultValueFactory = _ => 0.95f };
-    var penalty = new Option<float>("--repetition-penalty") { DefaultValueFactory = _ => 1.1f };
+    var temperature = new Option<float>("--temperature") { DefaultValueFactory = _ => 0.6f };
+    var topP = new Option<float>("--top-p") { DefaultValueFactory = _ => 0.8f };
+    var penalty = new Option<float>("--repetition-penalty") { DefaultValueFactory = _ => 1.05f };
     var command = new Command("sample", "Continue prompts with a trained model") { folder, prompt, maxTokens, temperature, topP, penalty, seed, threads };
     command.SetAction(given =>
     {

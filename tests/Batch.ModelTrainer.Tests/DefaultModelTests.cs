@@ -1,3 +1,4 @@
+using Batch.Inference.Engine;
 using Batch.ModelTrainer.Model;
 using Batch.ModelTrainer.Tokenizer;
 using Batch.ModelTrainer.Training;
@@ -50,6 +51,26 @@ public sealed class DefaultModelTests : IDisposable
 
         var sentences = text.Split('.', '。', '!', '！', '?', '？').Where(sentence => sentence.Length > 4).ToArray();
         Assert.Equal(sentences.Length, sentences.Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData("The ferry was late again, so")]
+    [InlineData("渡船又晚点了，于是")]
+    public async Task Continue_AgreesWithTheEngine(string prompt)
+    {
+        await using var engine = LlmEngine.Load(new EngineOptions { ModelPath = Repository.Model, Device = "cpu", DType = "float32", Threads = 1 });
+        var ids = engine.Tokenizer.Encode(prompt);
+        var request = new GenerationRequest("greedy", [.. ids], new SamplingParams { MaxTokens = 24, Temperature = 0, RepetitionPenalty = 1.1f });
+        var served = "";
+
+        await foreach (var update in engine.GenerateAsync(request, TestContext.Current.CancellationToken))
+        {
+            served += update.Text;
+        }
+
+        var greedy = new SampleSettings(MaxTokens: 24, TopP: 1e-6f, RepetitionPenalty: 1.1f);
+        Assert.Equal(_encoder.Encode(prompt), ids);
+        Assert.Equal(new TextSampler(_model, _encoder, greedy).Continue(prompt, seed: 1).TrimEnd('\ufffd'), served.TrimEnd('\ufffd'));
     }
 
     public void Dispose() => _model.Dispose();

@@ -82,9 +82,9 @@ internal static class ModelFolder
         ["bos_token_id"] = Vocabulary.EndOfText,
         ["eos_token_id"] = Vocabulary.EndOfText,
         ["do_sample"] = true,
-        ["temperature"] = 0.8,
-        ["top_p"] = 0.95,
-        ["repetition_penalty"] = 1.1,
+        ["temperature"] = 0.6,
+        ["top_p"] = 0.8,
+        ["repetition_penalty"] = 1.05,
     };
 
     private static Dictionary<string, object?> TokenizerConfigJson(LlamaConfig config) => new()

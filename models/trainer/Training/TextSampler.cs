@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Batch.ModelTrainer.Training;
 
-internal sealed record SampleSettings(int MaxTokens = 120, float Temperature = 0.8f, float TopP = 0.95f, float RepetitionPenalty = 1.1f);
+internal sealed record SampleSettings(int MaxTokens = 120, float Temperature = 0.6f, float TopP = 0.8f, float RepetitionPenalty = 1.05f);
 
 /// <summary>Continues a prompt, recomputing the whole text for each token: slow and short, for looking at a model while it trains.</summary>
 internal sealed class TextSampler(LlamaModel model, BpeEncoder encoder, SampleSettings settings)
