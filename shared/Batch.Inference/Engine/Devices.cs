@@ -51,6 +51,9 @@ internal static partial class Devices
     /// </summary>
     public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 ? 4 : 1;
 
+    /// <summary>Where <see cref="Layers.DecodeAttention"/> replaces the framework's attention for single rows.</summary>
+    public static bool HasDecodeKernel(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32;
+
     private static int ComputeCapability(int index)
     {
         Check(cuInit(0), nameof(cuInit));

@@ -30,7 +30,7 @@ public partial class LlmEngine : IAsyncDisposable
     {
         (_model, _logger) = (model, logger ?? NullLogger<LlmEngine>.Instance);
         _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
-        _sampler = new Sampler(model.Info.VocabularySize, model.EndOfText);
+        _sampler = new Sampler(model.Tokenizer.VocabularySize, model.EndOfText);
         new Thread(Loop) { Name = "LlmEngine", IsBackground = true }.Start();
     }
 
@@ -64,7 +64,8 @@ public partial class LlmEngine : IAsyncDisposable
     {
         Validate(request);
         var seed = request.Sampling.Seed ?? CounterRandom.SeedOf(request.Id);
-        var sequence = new Sequence(request, seed, new TextStream(Tokenizer, request.Sampling.Stop), Interlocked.Increment(ref _arrived));
+        var text = new TextStream(Tokenizer, request.Sampling.Stop, continuesText: request.PromptTokenIds.Any(id => !IsControl(id)));
+        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived));
         using var cancellation = cancellationToken.Register(sequence.Cancel);
         ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);
         try
@@ -110,6 +111,8 @@ public partial class LlmEngine : IAsyncDisposable
             throw new ArgumentException($"the prompt holds token {wrong}; {Model.Name} has ids 0 to {Model.VocabularySize - 1}", nameof(request));
         }
     }
+
+    private bool IsControl(int id) => id >= Tokenizer.VocabularySize || Tokenizer.IsSpecial(id);
 
     private bool TryAdd(Sequence sequence)
     {
@@ -177,8 +180,9 @@ public partial class LlmEngine : IAsyncDisposable
             Scheduler.Computed(scheduled);
             if (scheduled.Sequence.PendingTokens == 0)
             {
-                var vocabulary = Model.VocabularySize;
-                Advance(scheduled.Sequence, _sampler.Sample(logits.Slice(row++ * vocabulary, vocabulary), scheduled.Sequence));
+                // Some models have more rows of embeddings than their tokenizer has tokens: the rest is padding and must not be drawn.
+                var known = logits.Slice(row++ * Model.VocabularySize, Tokenizer.VocabularySize);
+                Advance(scheduled.Sequence, _sampler.Sample(known, scheduled.Sequence));
             }
         }
     }

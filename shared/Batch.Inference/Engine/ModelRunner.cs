@@ -40,7 +40,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
         {
             slots[row] = cache.ScratchSlot;
         }
-        var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, tensor(slots, device: device), spans));
+        var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, slots, spans));
         if (last.Count == 0)
         {
             return [];
@@ -73,11 +73,8 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
         {
             slots[position] = Slot(sequence, position);
         }
-        return new AttentionSpan(start, count, tensor(slots, device: device), count == 1 ? null : CausalMask(count, context));
+        return new AttentionSpan(start, count, slots);
     }
-
-    // Row i is the token at context - count + i and sees all up to itself.
-    private Tensor CausalMask(int count, int context) => ones([count, context], ScalarType.Bool, device).tril(context - count);
 
     private long Slot(Sequence sequence, int position) => (long)sequence.Blocks[position / blockSize] * blockSize + position % blockSize;
 

@@ -7,9 +7,12 @@ namespace Batch.Inference.Engine;
 /// Turns a sequence's tokens into text to hand out. Holds back a character whose bytes are not all there, and any end of the text that may still become
 /// a stop string, so that a stop string never leaks and no character breaks.
 /// </summary>
-internal sealed class TextStream(HfTokenizer tokenizer, IReadOnlyList<string> stop)
+/// <param name="tokenizer">The model's.</param>
+/// <param name="stop">Strings that end the text before them.</param>
+/// <param name="continuesText">The prompt holds text, so a leading space belongs to the continuation.</param>
+internal sealed class TextStream(HfTokenizer tokenizer, IReadOnlyList<string> stop, bool continuesText = false)
 {
-    private readonly IncrementalDecoder _decoder = new(tokenizer);
+    private readonly IncrementalDecoder _decoder = new(tokenizer, continuesText: continuesText);
     private readonly StringBuilder _held = new();
 
     /// <summary>Takes a token; returns the text that is now certain.</summary>

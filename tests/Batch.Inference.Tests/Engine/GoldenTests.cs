@@ -51,10 +51,10 @@ public class GoldenTests
         var length = (int)ids.Length / 3;
 
         // The three rows as three sequences of one ragged batch.
-        var slots = arange(ids.Length, ScalarType.Int64);
-        var spans = Enumerable.Range(0, 3).Select(row => new AttentionSpan(row * length, length, slots.narrow(0, row * length, length), ones([length, length], ScalarType.Bool).tril())).ToArray();
+        var slots = Enumerable.Range(0, ids.Length).Select(i => (long)i).ToArray();
+        var spans = Enumerable.Range(0, 3).Select(row => new AttentionSpan(row * length, length, slots[(row * length)..((row + 1) * length)])).ToArray();
         using var cache = new KvCache(model.Runner.Model, ids.Length, ScalarType.Float32, CPU);
-        var hidden = model.Runner.Model.Forward(tensor(ids), slots.remainder(length), new PagedAttention(cache, slots, spans));
+        var hidden = model.Runner.Model.Forward(tensor(ids), tensor(slots).remainder(length), new PagedAttention(cache, slots, spans));
         var logits = model.Runner.Model.Head(hidden);
 
         AssertClose(Floats(reference.RootElement.GetProperty("ln_f")), hidden);

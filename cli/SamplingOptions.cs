@@ -1,0 +1,68 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Batch.Inference.Engine;
+
+namespace Batch.Cli;
+
+/// <summary>The sampling parameters as options of a command. Only what was given is passed on; the defaults are the model's or the server's.</summary>
+internal sealed class SamplingOptions
+{
+    private readonly Option<int?> _maxTokens = new("--max-tokens") { Description = "Most tokens to generate (256)" };
+    private readonly Option<int?> _minTokens = new("--min-tokens") { Description = "Do not end before so many tokens" };
+    private readonly Option<float?> _temperature = new("--temperature") { Description = "0 always takes the most likely token; up to 2" };
+    private readonly Option<int?> _topK = new("--top-k") { Description = "Draw from the k most likely tokens; 0 from all" };
+    private readonly Option<float?> _topP = new("--top-p") { Description = "Draw from the most likely tokens that together reach p" };
+    private readonly Option<float?> _minP = new("--min-p") { Description = "Drop tokens below this share of the most likely one's probability" };
+    private readonly Option<float?> _repetitionPenalty = new("--repetition-penalty") { Description = "Above 1 makes used tokens less likely" };
+    private readonly Option<ulong?> _seed = new("--seed") { Description = "The same seed gives the same text" };
+    private readonly Option<string[]> _stop = new("--stop") { Description = "End before this text; may be repeated" };
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in new Option[] { _maxTokens, _minTokens, _temperature, _topK, _topP, _minP, _repetitionPenalty, _seed, _stop })
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>The defaults overlaid with what was given, validated.</summary>
+    /// <exception cref="ArgumentException">A parameter is out of range.</exception>
+    public SamplingParams Read(ParseResult given, SamplingParams defaults) => new SamplingParams
+    {
+        MaxTokens = given.GetValue(_maxTokens) ?? defaults.MaxTokens,
+        MinTokens = given.GetValue(_minTokens) ?? defaults.MinTokens,
+        Temperature = given.GetValue(_temperature) ?? defaults.Temperature,
+        TopK = given.GetValue(_topK) ?? defaults.TopK,
+        TopP = given.GetValue(_topP) ?? defaults.TopP,
+        MinP = given.GetValue(_minP) ?? defaults.MinP,
+        RepetitionPenalty = given.GetValue(_repetitionPenalty) ?? defaults.RepetitionPenalty,
+        Seed = given.GetValue(_seed),
+        Stop = given.GetValue(_stop) ?? [],
+    }.Validate();
+
+    /// <summary>What was given, by the names of the HTTP API.</summary>
+    public void Write(ParseResult given, JsonObject job)
+    {
+        Set("max_tokens", given.GetValue(_maxTokens));
+        Set("min_tokens", given.GetValue(_minTokens));
+        Set("temperature", given.GetValue(_temperature));
+        Set("top_k", given.GetValue(_topK));
+        Set("top_p", given.GetValue(_topP));
+        Set("min_p", given.GetValue(_minP));
+        Set("repetition_penalty", given.GetValue(_repetitionPenalty));
+        Set("seed", given.GetValue(_seed));
+        if (given.GetValue(_stop) is { Length: > 0 } stop)
+        {
+            job["stop"] = new JsonArray([.. stop.Select(s => JsonValue.Create(s))]);
+        }
+
+        void Set<T>(string name, T? value)
+            where T : struct
+        {
+            if (value is { } given)
+            {
+                job[name] = JsonValue.Create(given);
+            }
+        }
+    }
+}

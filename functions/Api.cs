@@ -1,0 +1,37 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Batch.Jobs;
+using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions;
+
+/// <summary>How the API answers. Errors have OpenAI's shape: <c>{"error":{"message","type","param","code"}}</c>.</summary>
+internal static class Api
+{
+    // In an error every member is there, null or not, as clients of that shape expect.
+    private static readonly JsonSerializerOptions ErrorOptions = new(JobJson.Options)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.Never,
+    };
+
+    public static IResult Json<T>(T value, int status = StatusCodes.Status200OK) =>
+        Results.Json(value, JobJson.Options, statusCode: status);
+
+    public static IResult Error(InvalidJobException e)
+    {
+        var status = e.Code switch
+        {
+            JobErrorCode.JobNotFound => StatusCodes.Status404NotFound,
+            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished => StatusCodes.Status409Conflict,
+            _ => StatusCodes.Status400BadRequest,
+        };
+        return Results.Json(
+            new { Error = new { e.Message, Type = "invalid_request_error", e.Param, e.Code } }, ErrorOptions, statusCode: status);
+    }
+
+    public static IResult NotFound(string id) => Error(new InvalidJobException(JobErrorCode.JobNotFound, $"no job {id} was submitted"));
+
+    public static string NameOf(JobState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
+}

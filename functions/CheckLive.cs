@@ -1,0 +1,11 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions;
+
+/// <summary>Whether the process answers; it does so while the model loads.</summary>
+public sealed class CheckLive
+{
+    [Function(nameof(CheckLive))]
+    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/live")] HttpRequest request) =>
+        Api.Json(new { Status = "live" });
+}

@@ -1,0 +1,13 @@
+using Azure.Storage.Queues.Models;
+using Batch.Jobs.Events;
+using Batch.Jobs.Storage;
+
+namespace Batch.Functions;
+
+/// <summary>Makes one attempt at a finished job's webhook.</summary>
+public sealed class DeliverEvent(WebhookSender webhooks)
+{
+    [Function(nameof(DeliverEvent))]
+    public Task RunAsync([QueueTrigger(JobQueues.Webhooks)] QueueMessage message, CancellationToken cancellationToken) =>
+        webhooks.DeliverAsync(message, cancellationToken);
+}

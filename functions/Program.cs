@@ -1,0 +1,71 @@
+using Batch.Inference.Engine;
+using Batch.Jobs;
+using Batch.Jobs.Audit;
+using Batch.Jobs.Events;
+using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
+using Microsoft.Azure.Functions.Worker.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Batch.Functions;
+
+/// <summary>The map: everything that is built, in the order in which a job meets it.</summary>
+public static class Program
+{
+    public static Task Main(string[] args) => BuildHost(args).RunAsync();
+
+    /// <param name="args">Settings over those of the files and the environment, as <c>--Engine:ModelPath=…</c>.</param>
+    /// <param name="configure">Replaces registrations, such as the <see cref="EngineLoader"/> in tests.</param>
+    public static IHost BuildHost(string[] args, Action<IServiceCollection>? configure = null)
+    {
+        var builder = FunctionsApplication.CreateBuilder(args);
+        builder.ConfigureFunctionsWebApplication();
+        var services = builder.Services;
+
+        // Settings, checked before anything starts.
+        services.AddOptionsWithValidateOnStart<EngineOptions>().BindConfiguration("Engine").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<JobsOptions>().BindConfiguration("Jobs").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations();
+
+        // Time, numbers and the storage account.
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<JobMetrics>();
+        services.AddSingleton(StorageClients.FromConfiguration(builder.Configuration));
+        services.AddHostedService<StorageSetup>();
+
+        // A job comes in: from HTTP or from its message, to a row.
+        services.AddSingleton<JobStore>();
+        services.AddSingleton<JobQueues>();
+        services.AddSingleton<AuditLog>();
+        services.AddSingleton<InputReader>();
+        services.AddSingleton<JobIntake>();
+
+        // It runs: in the engine, beside others.
+        services.AddSingleton<EngineLoader>(
+            provider => options => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>()));
+        services.AddSingleton<EngineHost>();
+        services.AddHostedService(provider => provider.GetRequiredService<EngineHost>());
+        services.AddSingleton<GenerationDefaults>();
+        services.AddSingleton<JobGenerator>();
+        services.AddSingleton<JobProcessor>();
+
+        // The world is told.
+        services.AddSingleton<JobEventFormat>();
+        services.AddSingleton<EventPublisher>();
+        services.AddSingleton<WebhookAddressGuard>();
+        services.AddSingleton<WebhookRequests>();
+        services.AddHttpClient<WebhookSender>(http => http.Timeout = WebhookSender.Timeout)
+            .ConfigurePrimaryHttpMessageHandler(provider => provider.GetRequiredService<WebhookAddressGuard>().CreateHandler())
+            .RemoveAllLoggers();
+
+        // People look after their jobs.
+        services.AddSingleton<JobReader>();
+        services.AddSingleton<JobControl>();
+
+        configure?.Invoke(services);
+        return builder.Build();
+    }
+}

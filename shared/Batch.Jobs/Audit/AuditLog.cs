@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text.Json;
+using Azure.Data.Tables;
+using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
+using Microsoft.Extensions.Options;
+
+namespace Batch.Jobs.Audit;
+
+/// <summary>
+/// Who asked for what, when, and how it ended: a row per request in table <c>audit</c>, partitioned by tenant and day, in order of time.
+/// The keys of a job's row follow from the job, so writing it again changes nothing. Kept apart from the jobs, whose rows may be deleted.
+/// </summary>
+public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> options, TimeProvider time)
+{
+    public const string AuditTable = "audit";
+    private const int LongestPrompt = 30_000;
+
+    private readonly TableClient _rows = clients.Tables.GetTableClient(AuditTable);
+
+    public Task RequestedAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
+    {
+        var row = new TableEntity(PartitionOf(job.Tenant, job.CreatedAt), RowOf(job.CreatedAt, job.Id))
+        {
+            ["Kind"] = "submit",
+            ["JobId"] = job.Id,
+            ["Tenant"] = job.Tenant,
+            ["Caller"] = job.Caller,
+            ["Route"] = job.Route,
+            ["At"] = job.CreatedAt,
+            ["Model"] = job.Model,
+            ["PromptSha256"] = job.PromptSha256,
+            ["PromptCharacters"] = job.PromptCharacters,
+            ["Seed"] = job.Seed,
+            ["Parameters"] = request is null ? null : ParametersOf(request),
+        };
+        if (options.Value.IncludePrompt && request is not null)
+        {
+            var prompt = request.Prompt ?? JsonSerializer.Serialize(request.Messages, JobJson.Options);
+            row["Prompt"] = prompt.Length <= LongestPrompt ? prompt : prompt[..LongestPrompt];
+        }
+
+        return WriteAsync(row, cancellationToken);
+    }
+
+    public Task FinishedAsync(Job job, CancellationToken cancellationToken) => WriteAsync(
+        new TableEntity(PartitionOf(job.Tenant, job.CreatedAt), RowOf(job.CreatedAt, job.Id))
+        {
+            ["Outcome"] = job.State.ToString(),
+            ["Model"] = job.Model,
+            ["FinishedAt"] = job.FinishedAt,
+            ["FinishReason"] = job.FinishReason,
+            ["PromptTokens"] = job.PromptTokens,
+            ["CompletionTokens"] = job.CompletionTokens,
+            ["DurationSeconds"] = (job.FinishedAt - job.CreatedAt)?.TotalSeconds,
+            ["Attempts"] = job.Attempts,
+            ["ErrorCode"] = job.ErrorCode,
+        },
+        cancellationToken);
+
+    public Task RefusedAsync(string caller, string route, InvalidJobException error, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        return WriteAsync(
+            new TableEntity(PartitionOf("default", now), RowOf(now, $"refused_{Guid.CreateVersion7(now):N}"))
+            {
+                ["Kind"] = "submit",
+                ["Caller"] = caller,
+                ["Route"] = route,
+                ["At"] = now,
+                ["Outcome"] = "Refused",
+                ["ErrorCode"] = error.Code,
+                ["ErrorParam"] = error.Param,
+            },
+            cancellationToken);
+    }
+
+    public Task CancelledAsync(Job job, string caller, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        return WriteAsync(
+            new TableEntity(PartitionOf(job.Tenant, now), RowOf(now, $"cancel_{job.Id}"))
+            {
+                ["Kind"] = "cancel",
+                ["JobId"] = job.Id,
+                ["Tenant"] = job.Tenant,
+                ["Caller"] = caller,
+                ["At"] = now,
+            },
+            cancellationToken);
+    }
+
+    private async Task WriteAsync(TableEntity row, CancellationToken cancellationToken) =>
+        await _rows.UpsertEntityAsync(row, TableUpdateMode.Merge, cancellationToken);
+
+    private static string ParametersOf(JobRequest request)
+    {
+        // Stop strings are text of the caller's, as the prompt is: only their number is kept.
+        var parameters = JsonSerializer.SerializeToNode(request.Parameters with { Stop = null }, JobJson.Options)!.AsObject();
+        if (request.Parameters.Stop is { } stop)
+        {
+            parameters["stop_strings"] = stop.Count;
+        }
+
+        return parameters.ToJsonString(JobJson.Options);
+    }
+
+    private static string PartitionOf(string tenant, DateTimeOffset day) =>
+        string.Create(CultureInfo.InvariantCulture, $"{tenant}_{day:yyyy-MM-dd}");
+
+    private static string RowOf(DateTimeOffset at, string id) => string.Create(CultureInfo.InvariantCulture, $"{at:HHmmss.fffffff}_{id}");
+}

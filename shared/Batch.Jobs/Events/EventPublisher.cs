@@ -1,0 +1,47 @@
+using Batch.Jobs.Audit;
+using Batch.Jobs.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace Batch.Jobs.Events;
+
+/// <summary>
+/// Tells the world of a finished job: audit log, events queue, webhook. Each step may be repeated and is, until the row says published;
+/// consumers tell repetitions by the event's id.
+/// </summary>
+public sealed partial class EventPublisher(
+    JobStore store, JobQueues queues, AuditLog audit, JobEventFormat format, JobMetrics metrics, ILogger<EventPublisher> logger)
+{
+    public async Task<Job> PublishAsync(Job job, CancellationToken cancellationToken)
+    {
+        if (job.EventState is not EventState.Pending)
+        {
+            return job;
+        }
+
+        await store.DeleteProgressAsync(job.Id, cancellationToken);
+        await audit.FinishedAsync(job, cancellationToken);
+        await queues.SendEventAsync(format.Encode(job), cancellationToken);
+        if (job.WebhookUrl is not null)
+        {
+            await queues.EnqueueWebhookAsync(job.Id, attempt: 1, TimeSpan.Zero, cancellationToken);
+        }
+
+        // Checkpoint: published. A crash before it sends the same event, under the same id, once more.
+        var first = false;
+        job = await store.UpdateAsync(
+            job, row => (first = row.EventState is EventState.Pending) ? row with { EventState = EventState.Published } : row,
+            cancellationToken);
+        if (!first)
+        {
+            return job;
+        }
+
+        metrics.Finished(job);
+        LogFinished(job.Id, job.State, job.FinishReason, job.CompletionTokens, job.ErrorCode);
+        return job;
+    }
+
+    [LoggerMessage(
+        LogLevel.Information, "Job {JobId} is {State}: finish reason {FinishReason}, {CompletionTokens} tokens, error {ErrorCode}")]
+    private partial void LogFinished(string jobId, JobState state, string? finishReason, int completionTokens, string? errorCode);
+}

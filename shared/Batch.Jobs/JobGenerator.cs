@@ -1,0 +1,112 @@
+using System.Globalization;
+using Batch.Inference.Engine;
+using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
+
+namespace Batch.Jobs;
+
+/// <summary>One run of a job: from its stored request, through the engine, to a result that is not yet written anywhere.</summary>
+public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults, JobStore store, TimeProvider time)
+{
+    /// <summary>Waits for the engine, so that a job is not called running, nor its attempts counted, while the model loads.</summary>
+    public Task ReadyAsync(CancellationToken cancellationToken) => engines.GetAsync(cancellationToken);
+
+    /// <summary>
+    /// The result: whole, or cut short in state cancelled or expired. Throws <see cref="InvalidJobException"/> when this model cannot do
+    /// the job, <see cref="OperationCanceledException"/> when the host shuts down.
+    /// </summary>
+    public async Task<JobResult> GenerateAsync(Job job, CancellationToken cancellationToken)
+    {
+        var engine = await engines.GetAsync(cancellationToken);
+        var request = await store.ReadRequestAsync(job, cancellationToken);
+        var generation = Prepare(job, request, engine);
+
+        var started = time.GetTimestamp();
+        TimeSpan? firstToken = null;
+        FinishReason? finish = null;
+        var watch = new RunWatch(job, store, time, cancellationToken);
+        await using (watch)
+        {
+            await foreach (var update in engine.GenerateAsync(generation, watch.Stop))
+            {
+                firstToken ??= time.GetElapsedTime(started);
+                finish = update.FinishReason;
+                watch.Add(update);
+            }
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        var (status, reason) = (finish, watch.StopState) switch
+        {
+            (FinishReason.Stop, _) => (JobState.Succeeded, "stop"),
+            (FinishReason.Length, _) => (JobState.Succeeded, "length"),
+            (_, { } stop) => (stop, JobResult.ReasonOf(stop)),
+            _ => throw new InvalidOperationException(
+                $"the engine ended the text of job {job.Id} without a reason ({finish?.ToString() ?? "no last update"})"),
+        };
+        var usage = new Usage(generation.PromptTokenIds.Count, watch.Progress.CompletionTokens);
+        var timings = new Timings(
+            (job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, firstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
+        return new JobResult(
+            job.Id, status, watch.Progress.Text, reason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings,
+            request.Metadata, job.CreatedAt, time.GetUtcNow());
+    }
+
+    /// <summary>Whether the configured model is the one that is asked for; null asks for whichever is configured.</summary>
+    internal static void RequireModel(string? asked, string configured)
+    {
+        if (asked is not null && asked != configured)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.ModelNotFound, $"model {JsonField.Quote(asked)} is not served here; ask for '{configured}' or leave model out",
+                "model");
+        }
+    }
+
+    private GenerationRequest Prepare(Job job, JobRequest request, LlmEngine engine)
+    {
+        RequireModel(job.Model, engine.Model.Name);
+        var sampling = request.Parameters.Over(defaults.Sampling) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
+        var ids = Encode(request, engine);
+        if (ids.Length == 0)
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, "prompt must hold at least one token, held none", "prompt");
+        }
+
+        return ids.Length < engine.Model.ContextLength
+            ? new GenerationRequest(job.Id, ids, sampling, job.Priority)
+            : throw new InvalidJobException(
+                JobErrorCode.PromptTooLong,
+                $"prompt must be at most {engine.Model.ContextLength - 1} tokens for model '{engine.Model.Name}', was {ids.Length}",
+                "prompt");
+    }
+
+    private static int[] Encode(JobRequest request, LlmEngine engine)
+    {
+        if (request.Messages is not { } messages)
+        {
+            return engine.Tokenizer.Encode(request.Prompt!);
+        }
+
+        if (engine.Tokenizer.ChatTemplate is null)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter, $"messages needs a chat template, model '{engine.Model.Name}' has none; send prompt", "messages");
+        }
+
+        try
+        {
+            return engine.Tokenizer.EncodeChat(messages);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"the chat template of '{engine.Model.Name}' refuses messages: {e.Message}", "messages");
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter, $"messages cannot be written for '{engine.Model.Name}' ({e.Message}); send prompt", "messages");
+        }
+    }
+}

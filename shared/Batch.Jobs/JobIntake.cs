@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Azure.Storage.Queues.Models;
+using Batch.Jobs.Audit;
+using Batch.Jobs.Events;
+using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
+using Microsoft.Extensions.Options;
+
+namespace Batch.Jobs;
+
+/// <summary>How a job comes to exist: from HTTP, or from a message that names a job or is one.</summary>
+public sealed class JobIntake(
+    JobStore store, JobQueues queues, InputReader inputs, AuditLog audit, IOptions<WebhookOptions> webhooks, TimeProvider time)
+{
+    /// <summary>
+    /// Accepts a submission and enqueues it. The same <paramref name="idempotencyKey"/> (or id in the body) with the same content gives the
+    /// same job; with other content <see cref="InvalidJobException"/> of code idempotency_conflict, as with one of another code where the
+    /// submission is wrong.
+    /// </summary>
+    public async Task<Job> SubmitAsync(
+        ReadOnlyMemory<byte> body, string? idempotencyKey, string caller, string route, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var document = JobRequestParser.ReadJson(body);
+            var request = await inputs.ReadAsync(document.RootElement, cancellationToken);
+            var id = request.Id ?? (idempotencyKey is null ? NewId() : IdFrom($"{request.Tenant}\n{idempotencyKey}"));
+            var job = await AddAsync(id, request, caller, route, cancellationToken);
+            if (job.Fingerprint != FingerprintOf(request))
+            {
+                throw new InvalidJobException(
+                    JobErrorCode.IdempotencyConflict,
+                    $"job {id} was submitted with other content; use another key or send the same content", "id");
+            }
+
+            // The row comes before the message, so no message finds nothing. A crash between them is healed when the caller, who got no
+            // answer, submits again.
+            if (job.State == JobState.Queued)
+            {
+                await EnqueueAsync(job, cancellationToken);
+            }
+
+            return job;
+        }
+        catch (InvalidJobException e)
+        {
+            await audit.RefusedAsync(caller, route, e, cancellationToken);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The job that a queue message means: <c>{"jobId": …}</c> names it, any other object is a whole submission, and what is neither
+    /// becomes a failed job. A submission's id follows from the message, so that the message delivered again is the same job.
+    /// </summary>
+    public async Task<Arrival> FromQueueAsync(QueueMessage message, CancellationToken cancellationToken)
+    {
+        var carried = true;
+        var id = IdFrom(message.MessageId);
+        try
+        {
+            using var document = JobRequestParser.ReadJson(message.Body.ToMemory());
+            var root = document.RootElement;
+            var named = Named(root, "jobId");
+            carried = named is null;
+            id = named ?? Named(root, "id") ?? id;
+            if (named is not null)
+            {
+                return await store.FindAsync(named, cancellationToken) is { } known
+                    ? new Arrival(known, carried)
+                    : throw new InvalidJobException(
+                        JobErrorCode.JobNotFound, $"no job {named} was submitted; put the submission itself on the queue, or POST it",
+                        "jobId");
+            }
+
+            var request = await inputs.ReadAsync(root, cancellationToken);
+            return new Arrival(await AddAsync(id, request, "queue", "queue", cancellationToken), carried);
+        }
+        catch (InvalidJobException e)
+        {
+            var now = time.GetUtcNow();
+            var fingerprint = HashOf(message.Body.ToMemory().Span);
+            var refused = new Job { PartitionKey = id, CreatedAt = now, Caller = "queue", Route = "queue", Fingerprint = fingerprint };
+            return new Arrival(await AddAsync(refused.Fail(e, now), request: null, cancellationToken), carried);
+        }
+    }
+
+    /// <summary>Puts a message for the job on the queue, invisible until its not_before, or for the longest a message can be.</summary>
+    public Task EnqueueAsync(Job job, CancellationToken cancellationToken) =>
+        queues.EnqueueJobAsync(job.Id, (job.NotBefore - time.GetUtcNow()) ?? TimeSpan.Zero, cancellationToken);
+
+    /// <summary>Keeps a message for a job that was given up, so that an operator finds it and can replay it.</summary>
+    public Task KeepForReplayAsync(Job job, CancellationToken cancellationToken) => queues.KeepFailedJobAsync(job.Id, cancellationToken);
+
+    private async Task<Job> AddAsync(string id, JobRequest request, string caller, string route, CancellationToken cancellationToken)
+    {
+        webhooks.Value.Require(request.WebhookUrl);
+        inputs.RequireModel(request.Model);
+        var text = request.Prompt ?? JsonSerializer.Serialize(request.Messages, JobJson.Options);
+        var job = new Job
+        {
+            PartitionKey = id,
+            Tenant = request.Tenant,
+            Caller = caller,
+            Route = route,
+            Model = request.Model,
+            Fingerprint = FingerprintOf(request),
+            PromptSha256 = HashOf(Encoding.UTF8.GetBytes(text)),
+            PromptCharacters = text.Length,
+            Seed = (request.Parameters.Seed ?? NewSeed()).ToString(CultureInfo.InvariantCulture),
+            Priority = request.Priority,
+            NotBefore = request.NotBefore,
+            Deadline = request.Deadline,
+            WebhookUrl = request.WebhookUrl,
+            Metadata = request.Metadata is null ? null : JsonSerializer.Serialize(request.Metadata, JobJson.Options),
+            CreatedAt = time.GetUtcNow(),
+        };
+        return await AddAsync(job, request, cancellationToken);
+    }
+
+    private async Task<Job> AddAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
+    {
+        var stored = await store.AddAsync(job, request, cancellationToken);
+        if (stored.Fingerprint == job.Fingerprint)
+        {
+            // Also for a job that was there before: a crash may have come between these two writes, and the audit row's keys follow from
+            // the job's row.
+            await audit.RequestedAsync(stored, request, cancellationToken);
+        }
+
+        return stored;
+    }
+
+    private static string NewId() => $"job_{RandomNumberGenerator.GetHexString(32, lowercase: true)}";
+
+    // At most 53 bits, so that a reader of the result who knows only doubles keeps every digit.
+    private static ulong NewSeed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) >> 11;
+
+    private static string IdFrom(string key) => $"job_{HashOf(Encoding.UTF8.GetBytes(key))[..32]}";
+
+    private static string FingerprintOf(JobRequest request) =>
+        HashOf(JsonSerializer.SerializeToUtf8Bytes(request with { Id = null }, JobJson.Options));
+
+    private static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    private static string? Named(JsonElement root, string field) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String
+            && JsonField.IsName(value.GetString()!)
+            ? value.GetString()
+            : null;
+}
+
+/// <summary>The job that a queue message means, and whether the message was the submission itself rather than the job's name.</summary>
+public readonly record struct Arrival(Job Job, bool Carried);

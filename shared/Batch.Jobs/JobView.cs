@@ -1,0 +1,92 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Batch.Jobs.Storage;
+
+namespace Batch.Jobs;
+
+/// <summary>A job as its caller sees it. Times are Unix seconds.</summary>
+public sealed record JobView(
+    string Id,
+    JobState Status,
+    long CreatedAt,
+    long? StartedAt,
+    long? FinishedAt,
+    string? Model,
+    string Tenant,
+    IReadOnlyDictionary<string, string>? Metadata,
+    int Attempts,
+    JobViewProgress? Progress,
+    string? Text,
+    string? FinishReason,
+    Usage? Usage,
+    string? ResultUrl,
+    JobViewError? Error,
+    JobViewWebhook? Webhook);
+
+public sealed record JobViewProgress(int CompletionTokens);
+
+public sealed record JobViewError(string Code, string Message, string? Param);
+
+public sealed record JobViewWebhook(WebhookState Status, int Attempts, string? LastError);
+
+/// <summary>Reads jobs for their callers.</summary>
+public sealed class JobReader(JobStore store, EngineHost engines)
+{
+    /// <summary>The job with its text: so far while it runs, whole when it is finished.</summary>
+    public async Task<JobView?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await store.FindAsync(id, cancellationToken) is not { } job)
+        {
+            return null;
+        }
+
+        if (job.HasResult)
+        {
+            return View(job) with { Text = (await store.FindResultAsync(id, cancellationToken))?.Text };
+        }
+
+        var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;
+        return progress is null
+            ? View(job)
+            : View(job) with { Text = progress.Text, Progress = new JobViewProgress(progress.CompletionTokens) };
+    }
+
+    /// <summary>Newest first, without texts, from the one after the job <paramref name="after"/>; null when that is no job.</summary>
+    public async Task<JobPage?> ListAsync(int limit, string? after, CancellationToken cancellationToken)
+    {
+        var start = after is null ? null : await store.FindAsync(after, cancellationToken);
+        if (after is not null && start is null)
+        {
+            return null;
+        }
+
+        var jobs = await store.ListAsync(start, cancellationToken).Take(limit + 1).Select(View).ToListAsync(cancellationToken);
+        var page = jobs.Take(limit).ToList();
+        return new JobPage("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, jobs.Count > limit);
+    }
+
+    /// <summary>The job without its text, which lies elsewhere.</summary>
+    public JobView View(Job job) => new(
+        job.Id,
+        job.State,
+        job.CreatedAt.ToUnixTimeSeconds(),
+        job.StartedAt?.ToUnixTimeSeconds(),
+        job.FinishedAt?.ToUnixTimeSeconds(),
+        job.Model ?? engines.ModelName,
+        job.Tenant,
+        job.Metadata is null ? null : JsonSerializer.Deserialize<SortedDictionary<string, string>>(job.Metadata),
+        job.Attempts,
+        job.HasResult ? new JobViewProgress(job.CompletionTokens) : null,
+        Text: null,
+        job.FinishReason,
+        job.HasResult ? new Usage(job.PromptTokens, job.CompletionTokens) : null,
+        job.HasResult ? store.ResultAddress(job.Id).AbsoluteUri : null,
+        job.ErrorCode is null ? null : new JobViewError(job.ErrorCode, job.ErrorMessage ?? "", job.ErrorParam),
+        job.WebhookUrl is null
+            ? null
+            : new JobViewWebhook(job.WebhookState ?? WebhookState.Pending, job.WebhookAttempts, job.WebhookLastError));
+}
+
+/// <summary>One page of a list, shaped as OpenAI's.</summary>
+public sealed record JobPage(
+    [property: JsonPropertyName("object")] string Kind, IReadOnlyList<JobView> Data, string? FirstId, string? LastId, bool HasMore);

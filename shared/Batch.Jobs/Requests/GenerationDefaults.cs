@@ -1,0 +1,48 @@
+using System.Text.Json;
+using Batch.Inference.Engine;
+using Microsoft.Extensions.Options;
+
+namespace Batch.Jobs.Requests;
+
+/// <summary>
+/// What a parameter is when the job leaves it out: the model's <c>generation_config.json</c> where it says (temperature, top_k, top_p,
+/// min_p, repetition_penalty, the ones that vLLM takes), else <see cref="SamplingParams"/>.
+/// </summary>
+public sealed class GenerationDefaults(IOptions<EngineOptions> options)
+{
+    private readonly Lazy<SamplingParams> _sampling = new(() => Load(options.Value.ModelPath));
+
+    public SamplingParams Sampling => _sampling.Value;
+
+    /// <summary>The defaults of the model in a Hugging Face folder.</summary>
+    public static SamplingParams Load(string modelPath)
+    {
+        var file = Path.Combine(modelPath, "generation_config.json");
+        var defaults = new SamplingParams();
+        if (!File.Exists(file))
+        {
+            return defaults;
+        }
+
+        using var document = JsonDocument.Parse(File.ReadAllBytes(file));
+        var config = document.RootElement;
+        try
+        {
+            return (defaults with
+            {
+                Temperature = Number(config, "temperature") ?? defaults.Temperature,
+                TopK = (int?)Number(config, "top_k") ?? defaults.TopK,
+                TopP = Number(config, "top_p") ?? defaults.TopP,
+                MinP = Number(config, "min_p") ?? defaults.MinP,
+                RepetitionPenalty = Number(config, "repetition_penalty") ?? defaults.RepetitionPenalty,
+            }).Validate();
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"{file}: {e.Message}", e);
+        }
+    }
+
+    private static float? Number(JsonElement config, string name) =>
+        config.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetSingle() : null;
+}

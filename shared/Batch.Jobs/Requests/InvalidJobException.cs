@@ -1,0 +1,28 @@
+namespace Batch.Jobs.Requests;
+
+/// <summary>
+/// The caller's mistake: recorded on the job or answered with 400, never retried. The message says what was seen, what was wanted and
+/// where, and never quotes the prompt.
+/// </summary>
+public sealed class InvalidJobException(string code, string message, string? param = null) : Exception(message)
+{
+    /// <summary>One of <see cref="JobErrorCode"/>.</summary>
+    public string Code { get; } = code;
+
+    /// <summary>The field to change, where one is to blame.</summary>
+    public string? Param { get; } = param;
+}
+
+/// <summary>What a program may branch on; the message beside it is for people.</summary>
+public static class JobErrorCode
+{
+    public const string InvalidRequest = "invalid_request";
+    public const string UnsupportedParameter = "unsupported_parameter";
+    public const string ModelNotFound = "model_not_found";
+    public const string PromptTooLong = "prompt_too_long";
+    public const string InputNotFound = "input_not_found";
+    public const string JobNotFound = "job_not_found";
+    public const string JobFinished = "job_finished";
+    public const string IdempotencyConflict = "idempotency_conflict";
+    public const string RetriesExhausted = "retries_exhausted";
+}

@@ -1,0 +1,118 @@
+using System.Text.Json;
+using Batch.Inference.Engine;
+
+namespace Batch.Jobs.Requests;
+
+/// <summary>
+/// Turns a submission, from HTTP or from the queue, into a <see cref="JobRequest"/> that cannot be wrong. Strict: an unknown field is
+/// refused by name, so that a misspelt parameter is not silently ignored.
+/// </summary>
+public static class JobRequestParser
+{
+    private static readonly Dictionary<string, Func<JobRequest, JsonProperty, JobRequest>> Fields = new(StringComparer.Ordinal)
+    {
+        ["id"] = (request, field) => request with { Id = JsonField.Name(field) },
+        ["tenant"] = (request, field) => request with { Tenant = JsonField.Name(field) },
+        ["model"] = (request, field) => request with { Model = JsonField.Text(field, 256) },
+        ["prompt"] = (request, field) => request with { Prompt = JsonField.Text(field, int.MaxValue) },
+        ["messages"] = (request, field) => request with { Messages = JsonField.Messages(field) },
+        ["webhook_url"] = (request, field) => request with { WebhookUrl = JsonField.WebAddress(field) },
+        ["metadata"] = (request, field) => request with { Metadata = JsonField.Metadata(field) },
+        ["priority"] = (request, field) => request with { Priority = JsonField.Integer(field) },
+        ["not_before"] = (request, field) => request with { NotBefore = JsonField.Time(field) },
+        ["deadline"] = (request, field) => request with { Deadline = JsonField.Time(field) },
+        ["max_tokens"] = Parameter((parameters, field) => parameters with { MaxTokens = JsonField.Integer(field) }),
+        ["min_tokens"] = Parameter((parameters, field) => parameters with { MinTokens = JsonField.Integer(field) }),
+        ["temperature"] = Parameter((parameters, field) => parameters with { Temperature = JsonField.Number(field) }),
+        ["top_k"] = Parameter((parameters, field) => parameters with { TopK = JsonField.Integer(field) }),
+        ["top_p"] = Parameter((parameters, field) => parameters with { TopP = JsonField.Number(field) }),
+        ["min_p"] = Parameter((parameters, field) => parameters with { MinP = JsonField.Number(field) }),
+        ["repetition_penalty"] = Parameter((parameters, field) => parameters with { RepetitionPenalty = JsonField.Number(field) }),
+        ["seed"] = Parameter((parameters, field) => parameters with { Seed = JsonField.Seed(field) }),
+        ["stop"] = Parameter((parameters, field) => parameters with { Stop = JsonField.Strings(field) }),
+        ["ignore_eos"] = Parameter((parameters, field) => parameters with { IgnoreEos = JsonField.Boolean(field) }),
+    };
+
+    // Parameters of OpenAI and vLLM that mean something there: a caller who gives one learns that it has no effect here.
+    private static readonly HashSet<string> Unsupported = new(StringComparer.Ordinal)
+    {
+        "n", "best_of", "presence_penalty", "frequency_penalty", "typical_p", "stop_token_ids", "logprobs", "prompt_logprobs",
+        "top_logprobs", "echo", "stream", "include_stop_str_in_output", "skip_special_tokens", "logit_bias", "allowed_token_ids",
+        "bad_words", "no_repeat_ngram_size", "repetition_detection", "structured_outputs", "response_format", "json_schema", "tools",
+        "tool_choice", "suffix", "user",
+    };
+
+    /// <summary>The document of a submission; the caller disposes it.</summary>
+    public static JsonDocument ReadJson(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            var bytes = json.Span.StartsWith("\uFEFF"u8) ? json[3..] : json;
+            return JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 16 });
+        }
+        catch (JsonException e)
+        {
+            // The parser's own message may quote the input, and the input may be a prompt.
+            var where = e.LineNumber is { } line ? $" at line {line + 1}, byte {e.BytePositionInLine + 1}" : "";
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"the submission is not valid JSON{where}; send one object with each field once");
+        }
+    }
+
+    public static JobRequest Parse(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"a submission must be a JSON object, was {JsonField.Describe(root)}");
+        }
+
+        try
+        {
+            var request = root.EnumerateObject().Aggregate(new JobRequest(), Read);
+            return Check(request);
+        }
+        catch (InvalidOperationException)
+        {
+            // What System.Text.Json throws for a string that is not Unicode: half a surrogate pair, or bytes that are not UTF-8.
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, "the submission holds text that is not Unicode, such as half a surrogate pair");
+        }
+    }
+
+    private static JobRequest Read(JobRequest request, JsonProperty field) => Fields.TryGetValue(field.Name, out var read)
+        ? field.Value.ValueKind == JsonValueKind.Null ? request : read(request, field)
+        : throw (Unsupported.Contains(field.Name)
+            ? new InvalidJobException(JobErrorCode.UnsupportedParameter, $"{field.Name} is not supported; leave it out", field.Name)
+            : new InvalidJobException(
+                JobErrorCode.InvalidRequest,
+                $"unknown field {JsonField.Quote(field.Name)}; check its spelling or leave it out",
+                JsonField.Clip(field.Name)));
+
+    private static Func<JobRequest, JsonProperty, JobRequest> Parameter(Func<JobParameters, JsonProperty, JobParameters> read) =>
+        (request, field) => request with { Parameters = read(request.Parameters, field) };
+
+    private static JobRequest Check(JobRequest request)
+    {
+        if (request.Prompt is null == request.Messages is null)
+        {
+            var seen = request.Prompt is null ? "none" : "both prompt and messages";
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"give exactly one of prompt, messages and input_blob, saw {seen}", "prompt");
+        }
+
+        if (request.Prompt?.Length == 0)
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, "prompt must not be empty", "prompt");
+        }
+
+        if (request is { NotBefore: { } start, Deadline: { } end } && end <= start)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"deadline must be after not_before ({start:O}), was {end:O}", "deadline");
+        }
+
+        request.Parameters.Over(new SamplingParams());
+        return request;
+    }
+}

@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Batch.Inference.Tokenizers;
+
+namespace Batch.Jobs.Requests;
+
+/// <summary>
+/// One field of a submission as the type it must have; otherwise the message names the field, what it was and what it must be.
+/// </summary>
+internal static partial class JsonField
+{
+    private const int MetadataBytes = 30_000;
+
+    private static readonly string[] Roles = ["system", "user", "assistant"];
+
+    public static string Text(JsonProperty field, int maxCharacters)
+    {
+        var text = field.Value.ValueKind == JsonValueKind.String ? field.Value.GetString()! : throw Wrong(field, "a string");
+        return text.Length <= maxCharacters ? text : throw Wrong(field, $"at most {maxCharacters} characters", $"{text.Length} characters");
+    }
+
+    /// <summary>A name that is safe in a table key, a blob name and an address.</summary>
+    public static string Name(JsonProperty field)
+    {
+        var name = Text(field, 128);
+        return IsName(name)
+            ? name
+            : throw Wrong(field, "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit", Quote(name));
+    }
+
+    public static bool IsName(string text) => NamePattern().IsMatch(text);
+
+    public static int Integer(JsonProperty field) =>
+        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt32(out var n) ? n : throw Wrong(field, "a 32-bit integer");
+
+    public static ulong Seed(JsonProperty field) =>
+        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetUInt64(out var n)
+            ? n
+            : throw Wrong(field, "an integer from 0 to 2^64 - 1");
+
+    public static float Number(JsonProperty field) =>
+        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetSingle(out var x) ? x : throw Wrong(field, "a number");
+
+    public static bool Boolean(JsonProperty field) =>
+        field.Value.ValueKind is JsonValueKind.True or JsonValueKind.False ? field.Value.GetBoolean() : throw Wrong(field, "true or false");
+
+    public static IReadOnlyList<string> Strings(JsonProperty field) => field.Value.ValueKind switch
+    {
+        JsonValueKind.String => [field.Value.GetString()!],
+        JsonValueKind.Array when field.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String) =>
+            [.. field.Value.EnumerateArray().Select(item => item.GetString()!)],
+        _ => throw Wrong(field, "a string or an array of strings"),
+    };
+
+    /// <summary>Unix seconds, or ISO 8601 with an offset.</summary>
+    public static DateTimeOffset Time(JsonProperty field)
+    {
+        const long LastSecond = 253402300799;
+        if (field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var seconds) && seconds is >= 0 and <= LastSecond)
+        {
+            return DateTimeOffset.FromUnixTimeSeconds(seconds);
+        }
+
+        var text = field.Value.ValueKind == JsonValueKind.String ? field.Value.GetString()! : "";
+        return OffsetPattern().IsMatch(text)
+            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)
+            ? time.ToUniversalTime()
+            : throw Wrong(field, "Unix seconds or an ISO 8601 time with an offset, such as 2026-01-31T08:00:00Z");
+    }
+
+    public static string WebAddress(JsonProperty field)
+    {
+        var text = Text(field, 2048);
+        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.UserInfo.Length == 0
+            ? uri.AbsoluteUri
+            : throw Wrong(field, "an absolute https address without a user name", "another text");
+    }
+
+    public static IReadOnlyDictionary<string, string> Metadata(JsonProperty field)
+    {
+        if (field.Value.ValueKind != JsonValueKind.Object)
+        {
+            throw Wrong(field, "an object of strings");
+        }
+
+        var pairs = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var pair in field.Value.EnumerateObject())
+        {
+            if (pair.Value.ValueKind != JsonValueKind.String || pair.Name.Length > 64 || pair.Value.GetString()!.Length > 512)
+            {
+                throw Wrong(field, "strings of at most 512 characters under keys of at most 64", $"another under {Quote(pair.Name)}");
+            }
+
+            pairs[pair.Name] = pair.Value.GetString()!;
+        }
+
+        if (pairs.Count > 16)
+        {
+            throw Wrong(field, "at most 16 pairs", $"{pairs.Count}");
+        }
+
+        // It travels in table properties and in events, which both end near 32 Ki; only text of many escapes comes near.
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(pairs, JobJson.Options).Length;
+        return bytes <= MetadataBytes ? pairs : throw Wrong(field, $"at most {MetadataBytes} bytes as JSON", $"{bytes}");
+    }
+
+    public static IReadOnlyList<ChatMessage> Messages(JsonProperty field)
+    {
+        if (field.Value.ValueKind != JsonValueKind.Array || field.Value.GetArrayLength() == 0)
+        {
+            throw Wrong(field, "a non-empty array of {role, content}");
+        }
+
+        return [.. field.Value.EnumerateArray().Select((item, index) => Message(field, item, index))];
+    }
+
+    public static InvalidJobException Wrong(JsonProperty field, string wanted, string? seen = null) =>
+        new(JobErrorCode.InvalidRequest, $"{field.Name} must be {wanted}, was {seen ?? Describe(field.Value)}", field.Name);
+
+    public static string Describe(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Number => $"the number {Clip(value.GetRawText())}",
+        JsonValueKind.String => "a string",
+        JsonValueKind.True or JsonValueKind.False => "a boolean",
+        JsonValueKind.Array => value.GetArrayLength() == 0 ? "an empty array" : "an array",
+        JsonValueKind.Object => "an object",
+        _ => "null",
+    };
+
+    public static string Clip(string text) => text.Length <= 64 ? text : text[..64];
+
+    /// <summary>The first characters of a name that a caller chose, with control characters escaped.</summary>
+    public static string Quote(string text) => JsonSerializer.Serialize(Clip(text), JobJson.Options);
+
+    private static ChatMessage Message(JsonProperty field, JsonElement item, int index)
+    {
+        var wanted = $"[{index}] {{role: {string.Join(" | ", Roles)}, content: a string}} and nothing else";
+        if (item.ValueKind != JsonValueKind.Object
+            || item.EnumerateObject().Any(p => p.Name is not ("role" or "content") || p.Value.ValueKind != JsonValueKind.String))
+        {
+            throw Wrong(field, wanted, "another shape");
+        }
+
+        var role = item.TryGetProperty("role", out var r) ? r.GetString()! : "";
+        return Roles.Contains(role, StringComparer.Ordinal) && item.TryGetProperty("content", out var content)
+            ? new ChatMessage(role, content.GetString()!)
+            : throw Wrong(field, wanted, $"role {Quote(role)}");
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", RegexOptions.CultureInvariant)]
+    private static partial Regex NamePattern();
+
+    [GeneratedRegex("T.*(Z|[+-][0-9]{2}:?[0-9]{2})$", RegexOptions.CultureInvariant)]
+    private static partial Regex OffsetPattern();
+}

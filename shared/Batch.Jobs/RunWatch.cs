@@ -1,0 +1,105 @@
+using System.Text;
+using Azure;
+using Batch.Inference.Engine;
+using Batch.Jobs.Storage;
+
+namespace Batch.Jobs;
+
+/// <summary>
+/// Beside a text that is being written: every second saves what there is and looks whether the job should stop, even while the engine has
+/// not yet given a token. <see cref="Stop"/> ends the text when the job should stop, when the host shuts down, or when watching itself
+/// fails, which <see cref="DisposeAsync"/> then throws.
+/// </summary>
+internal sealed class RunWatch : IAsyncDisposable
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    private readonly StringBuilder _text = new();
+    private readonly Job _job;
+    private readonly JobStore _store;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stop;
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _watching;
+    private int _completionTokens;
+
+    public RunWatch(Job job, JobStore store, TimeProvider time, CancellationToken shutdown)
+    {
+        (_job, _store, _time) = (job, store, time);
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
+        _watching = WatchAsync(new PeriodicTimer(Period, time));
+    }
+
+    public CancellationToken Stop => _stop.Token;
+
+    /// <summary>The state to end in although the text is not finished.</summary>
+    public JobState? StopState { get; private set; }
+
+    public JobProgress Progress
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return new JobProgress(_text.ToString(), _completionTokens);
+            }
+        }
+    }
+
+    public void Add(GenerationUpdate update)
+    {
+        lock (_lock)
+        {
+            _text.Append(update.Text);
+            _completionTokens = update.CompletionTokens;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        await _watching;
+        _stop.Dispose();
+        _ended.Dispose();
+    }
+
+    private async Task WatchAsync(PeriodicTimer timer)
+    {
+        using var _ = timer;
+        try
+        {
+            while (StopState is null)
+            {
+                await timer.WaitForNextTickAsync(_ended.Token);
+                await LookAsync();
+            }
+        }
+        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
+        {
+            // The text ended first.
+        }
+        finally
+        {
+            await _stop.CancelAsync();
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        try
+        {
+            if (Progress is { CompletionTokens: > 0 } progress)
+            {
+                await _store.WriteProgressAsync(_job.Id, progress, _ended.Token);
+            }
+
+            StopState = (await _store.FindAsync(_job.Id, _ended.Token))?.StopWanted(_time.GetUtcNow());
+        }
+        catch (Exception e) when (e is RequestFailedException or AggregateException)
+        {
+            // Storage had a bad moment, or was not reached in several tries. The text in the making is worth more than one look; the next
+            // comes in a second.
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Azure.Storage.Queues;
+
+namespace Batch.Jobs.Storage;
+
+/// <summary>The queues. Messages never expire by themselves and are base64, as the Functions host reads them.</summary>
+public sealed class JobQueues(StorageClients clients)
+{
+    public const string Jobs = "batch-jobs";
+    public const string PoisonJobs = "batch-jobs-poison";
+
+    /// <summary>Names the jobs that were given up, for an operator to replay; nothing reads it by itself.</summary>
+    public const string FailedJobs = "batch-jobs-failed";
+
+    public const string Events = "batch-events";
+    public const string Webhooks = "batch-webhooks";
+
+    /// <summary>The longest that a message may stay invisible; a longer wait is made of several.</summary>
+    public static readonly TimeSpan LongestDelay = TimeSpan.FromDays(7);
+
+    private static readonly TimeSpan NeverExpires = TimeSpan.FromSeconds(-1);
+
+    private readonly QueueClient _jobs = clients.Queues.GetQueueClient(Jobs);
+    private readonly QueueClient _failedJobs = clients.Queues.GetQueueClient(FailedJobs);
+    private readonly QueueClient _events = clients.Queues.GetQueueClient(Events);
+    private readonly QueueClient _webhooks = clients.Queues.GetQueueClient(Webhooks);
+
+    public Task EnqueueJobAsync(string jobId, TimeSpan delay, CancellationToken cancellationToken) =>
+        SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(jobId)), delay, cancellationToken);
+
+    public Task KeepFailedJobAsync(string jobId, CancellationToken cancellationToken) =>
+        SendAsync(_failedJobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(jobId)), TimeSpan.Zero, cancellationToken);
+
+    public Task SendEventAsync(ReadOnlyMemory<byte> cloudEvent, CancellationToken cancellationToken) =>
+        SendAsync(_events, cloudEvent, TimeSpan.Zero, cancellationToken);
+
+    public Task EnqueueWebhookAsync(string jobId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
+        SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(jobId, attempt)), delay, cancellationToken);
+
+    private static async Task SendAsync(QueueClient queue, ReadOnlyMemory<byte> body, TimeSpan delay, CancellationToken cancellationToken)
+    {
+        var visible = TimeSpan.FromSeconds(Math.Ceiling(Math.Clamp(delay.TotalSeconds, 0, LongestDelay.TotalSeconds)));
+        await queue.SendMessageAsync(BinaryData.FromBytes(body), visible, NeverExpires, cancellationToken);
+    }
+}
+
+/// <summary>What waits on <c>batch-jobs</c>: the work itself is in the job's row.</summary>
+internal sealed record JobMessage([property: JsonPropertyName("jobId")] string JobId);
+
+/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1.</summary>
+internal sealed record WebhookMessage(
+    [property: JsonPropertyName("jobId")] string JobId, [property: JsonPropertyName("attempt")] int Attempt);

@@ -1,0 +1,38 @@
+using Batch.Inference.Engine;
+
+namespace Batch.Jobs.Storage;
+
+/// <summary>
+/// What <c>results/{id}.json</c> holds. Written once: the first one stands, and every later run of the job takes it as its own. The finish
+/// reason is stop, length, cancelled or expired; the model's identity says which weights wrote the text; the parameters are those in
+/// effect, defaults and seed included, and with the prompt they fix the text.
+/// </summary>
+public sealed record JobResult(
+    string Id,
+    JobState Status,
+    string Text,
+    string FinishReason,
+    Usage Usage,
+    string Model,
+    string ModelIdentity,
+    SamplingParams Parameters,
+    Timings Timings,
+    IReadOnlyDictionary<string, string>? Metadata,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset FinishedAt)
+{
+    /// <summary>The finish reason of a job that was stopped in <paramref name="state"/>.</summary>
+    public static string ReasonOf(JobState state) => state == JobState.Expired ? "expired" : "cancelled";
+}
+
+/// <summary>Tokens, as OpenAI counts them.</summary>
+public sealed record Usage(int PromptTokens, int CompletionTokens)
+{
+    public int TotalTokens => PromptTokens + CompletionTokens;
+}
+
+/// <summary>Where the time went. The first token's is null when there was none.</summary>
+public sealed record Timings(double QueuedSeconds, double? FirstTokenSeconds, double GenerationSeconds);
+
+/// <summary>What <c>progress/{id}.json</c> holds while the text streams.</summary>
+public sealed record JobProgress(string Text, int CompletionTokens);

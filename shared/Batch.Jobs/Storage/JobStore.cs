@@ -1,0 +1,209 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Azure;
+using Azure.Data.Tables;
+using Azure.Storage.Blobs;
+using Azure.Storage.Blobs.Models;
+using Batch.Jobs.Requests;
+
+namespace Batch.Jobs.Storage;
+
+/// <summary>
+/// Job rows and their blobs. Every write is safe to repeat: names follow from the job's id, rows change under their ETag, and the first
+/// result stands.
+/// </summary>
+public sealed class JobStore(StorageClients clients)
+{
+    public const string JobsTable = "jobs";
+    public const string InputsContainer = "inputs";
+    public const string ResultsContainer = "results";
+    public const string ProgressContainer = "progress";
+
+    // A table property holds 32 Ki characters; a longer submission goes to a blob and the row keeps its fingerprint (claim check).
+    private const int LongestInlineRequest = 30_000;
+
+    // One partition lists all jobs; its keys fall with time, so that the newest comes first.
+    private const string ListPartition = "newest";
+
+    private readonly TableClient _rows = clients.Tables.GetTableClient(JobsTable);
+    private readonly BlobContainerClient _inputs = clients.Blobs.GetBlobContainerClient(InputsContainer);
+    private readonly BlobContainerClient _results = clients.Blobs.GetBlobContainerClient(ResultsContainer);
+    private readonly BlobContainerClient _progress = clients.Blobs.GetBlobContainerClient(ProgressContainer);
+
+    public async Task<Job?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        var row = await _rows.GetEntityIfExistsAsync<Job>(id, Job.Row, cancellationToken: cancellationToken);
+        return row.HasValue ? row.Value : null;
+    }
+
+    /// <summary>Adds the job, or gives the one that has its id already.</summary>
+    public async Task<Job> AddAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
+    {
+        job = await FindAsync(job.Id, cancellationToken) ?? await InsertAsync(job, request, cancellationToken);
+        await _rows.UpsertEntityAsync(new TableEntity(ListPartition, ListKey(job)), TableUpdateMode.Replace, cancellationToken);
+        return job;
+    }
+
+    /// <summary>
+    /// Writes <paramref name="change"/> of the row. When another writer was first, the change is applied to what that writer left, until it
+    /// holds. A change that gives its argument back is not written.
+    /// </summary>
+    public async Task<Job> UpdateAsync(Job job, Func<Job, Job> change, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var changed = change(job);
+            if (ReferenceEquals(changed, job))
+            {
+                return job;
+            }
+
+            try
+            {
+                var written = await _rows.UpdateEntityAsync(changed, job.ETag, TableUpdateMode.Replace, cancellationToken);
+                return changed with { ETag = written.Headers.ETag.GetValueOrDefault() };
+            }
+            catch (RequestFailedException e) when (e.Status == 412)
+            {
+                job = await FindAsync(job.Id, cancellationToken)
+                    ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being changed", e);
+            }
+        }
+    }
+
+    public async Task<JobRequest> ReadRequestAsync(Job job, CancellationToken cancellationToken)
+    {
+        var json = job.Request;
+        if (json is null)
+        {
+            var blob = await _inputs.GetBlobClient(BlobName(job.Id)).DownloadContentAsync(cancellationToken);
+            json = blob.Value.Content.ToString();
+        }
+
+        return JsonSerializer.Deserialize<JobRequest>(json, JobJson.Options)
+            ?? throw new InvalidDataException($"job {job.Id} has no request");
+    }
+
+    /// <summary>Writes the result unless the job has one, and gives the one that stands.</summary>
+    public async Task<JobResult> AddResultAsync(JobResult result, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var options = new BlobUploadOptions
+            {
+                Conditions = new BlobRequestConditions { IfNoneMatch = ETag.All },
+                HttpHeaders = new BlobHttpHeaders { ContentType = "application/json" },
+            };
+            await _results.GetBlobClient(BlobName(result.Id)).UploadAsync(
+                BinaryData.FromObjectAsJson(result, JobJson.Options), options, cancellationToken);
+            return result;
+        }
+        catch (RequestFailedException e) when (e.Status is 409 or 412)
+        {
+            return await FindResultAsync(result.Id, cancellationToken)
+                ?? throw new InvalidOperationException($"the result of job {result.Id} was deleted while it was being written", e);
+        }
+    }
+
+    public Task<JobResult?> FindResultAsync(string id, CancellationToken cancellationToken) =>
+        ReadAsync<JobResult>(_results, id, cancellationToken);
+
+    public Uri ResultAddress(string id) => _results.GetBlobClient(BlobName(id)).Uri;
+
+    public async Task WriteProgressAsync(string id, JobProgress progress, CancellationToken cancellationToken) =>
+        await _progress.GetBlobClient(BlobName(id)).UploadAsync(
+            BinaryData.FromObjectAsJson(progress, JobJson.Options), overwrite: true, cancellationToken);
+
+    public Task<JobProgress?> FindProgressAsync(string id, CancellationToken cancellationToken) =>
+        ReadAsync<JobProgress>(_progress, id, cancellationToken);
+
+    public async Task DeleteProgressAsync(string id, CancellationToken cancellationToken) =>
+        await _progress.GetBlobClient(BlobName(id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+
+    /// <summary>A blob of the caller's, whole; null when there is none.</summary>
+    public async Task<InputBlob?> FindInputAsync(string container, string name, int maxBytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var blob = clients.Blobs.GetBlobContainerClient(container).GetBlobClient(name);
+            var properties = (await blob.GetPropertiesAsync(cancellationToken: cancellationToken)).Value;
+            if (properties.ContentLength > maxBytes)
+            {
+                throw new InvalidJobException(
+                    JobErrorCode.PromptTooLong, $"input_blob must be at most {maxBytes} bytes, was {properties.ContentLength}",
+                    "input_blob");
+            }
+
+            var content = (await blob.DownloadContentAsync(cancellationToken)).Value.Content.ToMemory();
+            var isJson = name.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
+                || properties.ContentType.Contains("json", StringComparison.OrdinalIgnoreCase);
+            return new InputBlob(content, isJson);
+        }
+        catch (RequestFailedException e) when (e.Status is 400 or 404)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Newest first, from the one after <paramref name="after"/>.</summary>
+    public async IAsyncEnumerable<Job> ListAsync(Job? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var filter = TableClient.CreateQueryFilter(
+            $"PartitionKey eq {ListPartition} and RowKey gt {(after is null ? "" : ListKey(after))}");
+        await foreach (var entry in _rows.QueryAsync<TableEntity>(filter, select: ["RowKey"], cancellationToken: cancellationToken))
+        {
+            if (await FindAsync(entry.RowKey[20..], cancellationToken) is { } job)
+            {
+                yield return job;
+            }
+        }
+    }
+
+    private async Task<Job> InsertAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
+    {
+        var json = JsonSerializer.Serialize(request, JobJson.Options);
+        if (json.Length > LongestInlineRequest)
+        {
+            // Before the row, which is what makes the job exist: a crash between them leaves a blob that nobody reads.
+            await _inputs.GetBlobClient(BlobName(job.Id)).UploadAsync(BinaryData.FromString(json), overwrite: true, cancellationToken);
+        }
+        else
+        {
+            job = job with { Request = json };
+        }
+
+        try
+        {
+            var added = await _rows.AddEntityAsync(job, cancellationToken);
+            return job with { ETag = added.Headers.ETag.GetValueOrDefault() };
+        }
+        catch (RequestFailedException e) when (e.Status == 409)
+        {
+            return await FindAsync(job.Id, cancellationToken)
+                ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being submitted", e);
+        }
+    }
+
+    private static string BlobName(string id) => $"{id}.json";
+
+    private static string ListKey(Job job) =>
+        string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");
+
+    private static async Task<T?> ReadAsync<T>(BlobContainerClient container, string id, CancellationToken cancellationToken)
+        where T : class
+    {
+        try
+        {
+            var blob = await container.GetBlobClient(BlobName(id)).DownloadContentAsync(cancellationToken);
+            return blob.Value.Content.ToObjectFromJson<T>(JobJson.Options);
+        }
+        catch (RequestFailedException e) when (e.Status == 404)
+        {
+            return null;
+        }
+    }
+}
+
+/// <summary>What a caller's blob held.</summary>
+public sealed record InputBlob(ReadOnlyMemory<byte> Content, bool IsJson);

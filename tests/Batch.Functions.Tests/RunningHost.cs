@@ -1,0 +1,110 @@
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Azure.Storage.Queues;
+using Batch.Jobs;
+using Batch.Jobs.Storage;
+using Batch.Jobs.Tests;
+using Batch.LocalHost.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Batch.Functions.Tests;
+
+/// <summary>The whole application as Program.cs builds it, on the local host, and an HTTP client to it.</summary>
+internal sealed class RunningHost : IAsyncDisposable
+{
+    private readonly IHost _host;
+
+    private RunningHost(IHost host)
+    {
+        _host = host;
+        Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = host.GetHttpAddress() };
+    }
+
+    public HttpClient Http { get; }
+
+    public StorageClients Storage => _host.Services.GetRequiredService<StorageClients>();
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>
+    /// Starts with a scripted engine, or what else <paramref name="load"/> gives, and waits for it unless told otherwise.
+    /// </summary>
+    public static async Task<RunningHost> StartAsync(
+        StorageEmulator storage, EngineLoader? load, bool waitUntilReady = true, bool clearQueues = true, params string[] settings)
+    {
+        string[] args =
+        [
+            $"--AzureWebJobsStorage={storage.ConnectionString}", "--Engine:ModelPath=/models/scripted", "--AzureFunctionsJobHost:extensions:queues:visibilityTimeout=00:00:00",
+            "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:00.1", "--LocalHost:DrainSeconds=0",
+            "--Logging:LogLevel:Default=None", .. settings,
+        ];
+        var host = Program.BuildHost(args, services => _ = load is null ? services : services.AddSingleton(load));
+        if (clearQueues)
+        {
+            await ClearAsync(host.Services.GetRequiredService<StorageClients>().Queues);
+        }
+
+        await host.StartAsync(Cancellation);
+        var running = new RunningHost(host);
+        if (waitUntilReady)
+        {
+            await host.Services.GetRequiredService<EngineHost>().GetAsync(Cancellation);
+        }
+
+        return running;
+    }
+
+    public async Task<HttpResponseMessage> SubmitAsync(string json, string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/jobs") { Content = new StringContent(
+            json, Encoding.UTF8, "application/json") };
+        if (key is not null)
+        {
+            request.Headers.Add("Idempotency-Key", key);
+        }
+
+        return await Http.SendAsync(request, Cancellation);
+    }
+
+    public async Task<string> SubmitForIdAsync(string json)
+    {
+        using var response = await SubmitAsync(json);
+        return (
+            await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("id").GetString()!;
+    }
+
+    public Task<JsonElement> GetAsync(string path) => Http.GetFromJsonAsync<JsonElement>(path, Cancellation);
+
+    /// <summary>The job once it is finished.</summary>
+    public async Task<JsonElement> FinishedAsync(string id)
+    {
+        while (true)
+        {
+            var job = await GetAsync($"v1/jobs/{id}");
+            if (job.TryGetProperty("finished_at", out _))
+            {
+                return job;
+            }
+        }
+    }
+
+    public QueueClient Queue(string name) => Storage.Queues.GetQueueClient(name);
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await _host.StopAsync(CancellationToken.None);
+        await ((IAsyncDisposable)_host).DisposeAsync();
+    }
+
+    // What an earlier test left waiting would run in this one.
+    private static async Task ClearAsync(QueueServiceClient queues)
+    {
+        await foreach (var queue in queues.GetQueuesAsync(cancellationToken: Cancellation))
+        {
+            await queues.GetQueueClient(queue.Name).ClearMessagesAsync(Cancellation);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
+
+namespace Batch.Jobs.Tests;
+
+/// <summary>
+/// An engine whose text follows from prompt and seed, one token a character of the prompt, and which can be held or made to fail in the
+/// middle.
+/// </summary>
+internal sealed class ScriptedEngine : LlmEngine
+{
+    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public const int Context = 200_000;
+
+    public ConcurrentQueue<GenerationRequest> Requests { get; } = [];
+
+    /// <summary>Completes once a text is held after its first piece.</summary>
+    public Task Held => _held.Task;
+
+    public bool HoldsAfterFirstPiece { get; set; }
+
+    /// <summary>Thrown after the first piece of the next texts.</summary>
+    public ConcurrentQueue<Exception> Faults { get; } = [];
+
+    public override ModelInfo Model { get; } = new("scripted", "scripted", "float32", "cpu", 1, Context, 256, "identity-1");
+
+    public override HfTokenizer Tokenizer => new OneTokenPerCharacter(this);
+
+    public bool HasChatTemplate { get; set; }
+
+    public static string TextOf(ulong seed) => $"first piece, seed {seed}, last piece";
+
+    public void LetGo() => _go.SetResult();
+
+    public override async IAsyncEnumerable<GenerationUpdate> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await Task.Yield();
+        Requests.Enqueue(request);
+        yield return new GenerationUpdate("first piece", 1, null);
+        if (Faults.TryDequeue(out var fault))
+        {
+            throw fault;
+        }
+
+        if (HoldsAfterFirstPiece)
+        {
+            _held.TrySetResult();
+            await Task.WhenAny(_go.Task, Task.Delay(Timeout.Infinite, cancellationToken));
+        }
+
+        if (cancellationToken.IsCancellationRequested)
+        {
+            yield return new GenerationUpdate("", 1, FinishReason.Cancelled);
+            yield break;
+        }
+
+        yield return new GenerationUpdate($", seed {request.Sampling.Seed}", 2, null);
+        yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop);
+    }
+
+    private sealed class OneTokenPerCharacter(ScriptedEngine engine) : HfTokenizer
+    {
+        public override int VocabularySize => 256;
+
+        public override string? ChatTemplate => engine.HasChatTemplate ? "a template" : null;
+
+        public override int[] EncodeChat(IReadOnlyList<ChatMessage> messages) => messages[0].Role == "user"
+            ? Encode(string.Concat(messages.Select(message => $"[{message.Role}]{message.Content}")))
+            : throw new ArgumentException("the first message must be the user's");
+
+        public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Select(c => c % 256)];
+    }
+}

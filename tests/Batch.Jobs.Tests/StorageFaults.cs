@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+using Azure.Core;
+using Azure.Core.Pipeline;
+
+namespace Batch.Jobs.Tests;
+
+/// <summary>
+/// In the pipeline of every storage client: kills the "process" after its n-th write has reached storage. Nothing that it tries afterwards
+/// reaches storage.
+/// </summary>
+internal sealed class StorageFaults : HttpPipelinePolicy
+{
+    private int _writesLeft = int.MaxValue;
+    private volatile bool _dead;
+
+    /// <summary>The address of every message that was sent, with its visibility delay.</summary>
+    public ConcurrentQueue<string> Sent { get; } = [];
+
+    public void CrashAfterWrite(int n) => (_writesLeft, _dead) = (n, false);
+
+    public void Revive() => (_writesLeft, _dead) = (int.MaxValue, false);
+
+    public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) =>
+        throw new NotSupportedException("storage is called asynchronously");
+
+    public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
+    {
+        if (_dead)
+        {
+            throw new SimulatedCrashException();
+        }
+
+        await ProcessNextAsync(message, pipeline);
+        if (message.Request.Method == RequestMethod.Post && message.Request.Uri.Path.EndsWith("/messages", StringComparison.Ordinal))
+        {
+            Sent.Enqueue(message.Request.Uri.ToString());
+        }
+
+        if (message.Request.Method != RequestMethod.Get && message.Request.Method != RequestMethod.Head && Interlocked.Decrement(ref _writesLeft) == 0)
+        {
+            _dead = true;
+            throw new SimulatedCrashException();
+        }
+    }
+}
+
+internal sealed class SimulatedCrashException : Exception;

@@ -1,0 +1,181 @@
+using System.Diagnostics.Metrics;
+using System.Text;
+using System.Text.Json;
+using Azure.Core;
+using Azure.Data.Tables;
+using Azure.Storage.Blobs;
+using Azure.Storage.Queues;
+using Azure.Storage.Queues.Models;
+using Batch.Inference.Engine;
+using Batch.Jobs.Audit;
+using Batch.Jobs.Events;
+using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Batch.Jobs.Tests;
+
+/// <summary>The whole of Batch.Jobs over real queues, tables and blobs, with a scripted engine and a clock that the test moves.</summary>
+internal sealed class TestBatch : IAsyncDisposable
+{
+    public const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+
+    // What the Functions host and the test itself use: no faults.
+    private readonly QueueServiceClient _host;
+
+    private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver)
+    {
+        Clients = new StorageClients(
+            new TableServiceClient(connectionString, Faulty(new TableClientOptions())),
+            new BlobServiceClient(connectionString, Faulty(new BlobClientOptions())),
+            new QueueServiceClient(connectionString, Faulty(StorageClients.QueueOptions)));
+        _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
+        var jobOptions = Options.Create(new JobsOptions());
+        var webhookOptions = Options.Create(webhooks ?? new WebhookOptions { Secret = Secret });
+        var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
+        Engines = new EngineHost(_ => Engine, engineOptions, Time, NullLogger<EngineHost>.Instance);
+        Store = new JobStore(Clients);
+        var queues = new JobQueues(Clients);
+        var metrics = new JobMetrics(_services.GetRequiredService<IMeterFactory>());
+        var log = new AuditLog(Clients, Options.Create(audit ?? new AuditOptions()), Time);
+        var format = new JobEventFormat(Store, jobOptions);
+        var events = new EventPublisher(Store, queues, log, format, metrics, NullLogger<EventPublisher>.Instance);
+        Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, webhookOptions, Time);
+        Processor = new JobProcessor(
+            Intake, new JobGenerator(
+                Engines, new GenerationDefaults(engineOptions), Store, Time), Store, events, Time, NullLogger<JobProcessor>.Instance);
+        Control = new JobControl(Store, Intake, events, log, Time);
+        Reader = new JobReader(Store, Engines);
+        var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();
+        Webhooks = new WebhookSender(
+            new HttpClient(handler) { Timeout = WebhookSender.Timeout }, new WebhookRequests(format, webhookOptions, Time), Store, queues, metrics, NullLogger<WebhookSender>.Instance);
+    }
+
+    public StorageFaults Faults { get; } = new();
+
+    public StorageClients Clients { get; }
+
+    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+
+    public ScriptedEngine Engine { get; } = new();
+
+    public EngineHost Engines { get; }
+
+    public JobStore Store { get; }
+
+    public JobIntake Intake { get; }
+
+    public JobProcessor Processor { get; }
+
+    public JobControl Control { get; }
+
+    public JobReader Reader { get; }
+
+    public WebhookSender Webhooks { get; }
+
+    public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static async Task<TestBatch> StartAsync(
+        StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null)
+    {
+        var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver);
+        await new StorageSetup(batch.Clients).StartingAsync(Cancellation);
+        foreach (var queue in new[] { JobQueues.Jobs, JobQueues.FailedJobs, JobQueues.Events, JobQueues.Webhooks })
+        {
+            await batch.Clients.Queues.GetQueueClient(queue).ClearMessagesAsync(Cancellation);
+        }
+
+        await batch.Engines.StartAsync(Cancellation);
+        return batch;
+    }
+
+    public Task<Job> SubmitAsync(string json, string? key = null) =>
+        Intake.SubmitAsync(Encoding.UTF8.GetBytes(json), key, "tester", "test", Cancellation);
+
+    public Task EnqueueAsync(string body) => _host.GetQueueClient(JobQueues.Jobs).SendMessageAsync(body, Cancellation);
+
+    public async Task<QueueMessage?> ReceiveAsync(string queue = JobQueues.Jobs) =>
+        (await _host.GetQueueClient(queue).ReceiveMessageAsync(TimeSpan.FromMinutes(10), Cancellation)).Value;
+
+    /// <summary>Does with each visible message of batch-jobs what the Functions host does, once; gives what was thrown.</summary>
+    public Task<List<Exception>> PumpAsync() => DeliverAllAsync(Cancellation);
+
+    public Task<List<Exception>> PumpAsync(CancellationTokenSource stopping) => DeliverAllAsync(stopping.Token);
+
+    private async Task<List<Exception>> DeliverAllAsync(CancellationToken shutdown)
+    {
+        var thrown = new List<Exception>();
+        while (await ReceiveAsync() is { } message)
+        {
+            try
+            {
+                await Processor.ProcessAsync(message, shutdown);
+            }
+            catch (Exception e)
+            {
+                Faults.Revive();
+                await _host.GetQueueClient(JobQueues.Jobs).UpdateMessageAsync(
+                    message.MessageId, message.PopReceipt, message.Body, TimeSpan.Zero, Cancellation);
+                thrown.Add(e);
+                return thrown;
+            }
+
+            await _host.GetQueueClient(JobQueues.Jobs).DeleteMessageAsync(message.MessageId, message.PopReceipt, Cancellation);
+        }
+
+        return thrown;
+    }
+
+    /// <summary>Pumps until the armed crash happens or nothing is left; says whether it happened.</summary>
+    public async Task<bool> PumpUntilCrashAsync() => (await PumpAsync()).OfType<SimulatedCrashException>().Any();
+
+    public async Task<Job> FindAsync(string id) =>
+        await Store.FindAsync(id, Cancellation) ?? throw new InvalidOperationException($"no job {id}");
+
+    /// <summary>Every event sent so far, oldest first.</summary>
+    public async Task<List<JsonElement>> EventsAsync()
+    {
+        var events = new List<JsonElement>();
+        while (await ReceiveAsync(JobQueues.Events) is { } message)
+        {
+            events.Add(JsonDocument.Parse(message.Body.ToMemory()).RootElement);
+        }
+
+        return events;
+    }
+
+    public async Task<List<TableEntity>> AuditAsync(string? jobId = null)
+    {
+        var rows = new List<TableEntity>();
+        await foreach (
+            var row in Clients.Tables.GetTableClient(AuditLog.AuditTable).QueryAsync<TableEntity>(cancellationToken: Cancellation))
+        {
+            if (jobId is null || row.GetString("JobId") == jobId)
+            {
+                rows.Add(row);
+            }
+        }
+
+        return rows;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Engines.StopAsync(CancellationToken.None);
+        await Engines.DisposeAsync();
+        await _services.DisposeAsync();
+    }
+
+    private T Faulty<T>(T options)
+        where T : ClientOptions
+    {
+        options.AddPolicy(Faults, HttpPipelinePosition.PerCall);
+        options.Retry.MaxRetries = 0;
+        return options;
+    }
+}
