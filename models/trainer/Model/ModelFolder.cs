@@ -97,6 +97,8 @@ internal static class ModelFolder
         ["unk_token"] = null,
         ["pad_token"] = Vocabulary.EndOfTextToken,
         ["clean_up_tokenization_spaces"] = false,
+        // It was trained on no conversations: the messages become paragraphs, and the model goes on with the last.
+        ["chat_template"] = """{% for message in messages %}{{ message['content'] }}{% if not loop.last %}{{ '\n\n' }}{% endif %}{% endfor %}""",
         ["model_max_length"] = config.MaxPositionEmbeddings,
         ["added_tokens_decoder"] = new Dictionary<string, object?>
         {
