@@ -24,10 +24,11 @@ internal sealed class TextStream(HfTokenizer tokenizer, IReadOnlyList<string> st
         return Release(mayStop, out stopped);
     }
 
-    /// <summary>The rest of the text, when it ends for another reason than a stop string.</summary>
+    /// <summary>
+    /// The rest of the text, when it ends for another reason than a stop string. A character of which the limit left only the first bytes is dropped.
+    /// </summary>
     public string Flush(bool mayStop, out bool stopped)
     {
-        _held.Append(_decoder.Flush());
         var text = Release(mayStop, out stopped);
         if (!stopped)
         {

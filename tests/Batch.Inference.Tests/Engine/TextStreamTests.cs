@@ -31,6 +31,14 @@ public class TextStreamTests
         Assert.Contains("春", pieces);
     }
 
+    [Fact]
+    public void Flush_DropsACharacterThatTheLimitCut()
+    {
+        var stream = new TextStream(new ByteTokenizer(), []);
+        var text = string.Concat(Encoding.UTF8.GetBytes("江水")[..5].Select(b => stream.Append(b, true, out _)));
+        Assert.Equal("江", text + stream.Flush(true, out _));
+    }
+
     [Theory]
     [InlineData("One. END two", "One. ", "END")]
     [InlineData("aab", "", "aab", "ab")]
