@@ -82,8 +82,8 @@ internal static class ModelFolder
         ["bos_token_id"] = Vocabulary.EndOfText,
         ["eos_token_id"] = Vocabulary.EndOfText,
         ["do_sample"] = true,
-        ["temperature"] = 0.6,
-        ["top_p"] = 0.8,
+        ["temperature"] = 0.7,
+        ["top_p"] = 0.9,
         ["repetition_penalty"] = 1.05,
     };
 
