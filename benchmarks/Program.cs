@@ -1,0 +1,13 @@
+using System.CommandLine;
+
+namespace Batch.Benchmarks;
+
+/// <summary>One command for each thing measured.</summary>
+internal static class Program
+{
+    private static Task<int> Main(string[] args)
+    {
+        var root = new RootCommand("Measures the engine, alone and beside its peers");
+        return root.Parse(args).InvokeAsync();
+    }
+}
