@@ -19,13 +19,14 @@ internal static unsafe class DecodeAttention
     /// <param name="keys">[slots, kv_heads, head_dim]</param>
     /// <param name="values">[slots, kv_heads, head_dim]</param>
     /// <param name="contexts">For each row, the slots of the tokens that it sees.</param>
+    /// <param name="options">Scale, window and softcap of the layer.</param>
     /// <returns>[rows, heads * head_dim]</returns>
-    public static Tensor Forward(Tensor q, Tensor keys, Tensor values, IReadOnlyList<long[]> contexts)
+    public static Tensor Forward(Tensor q, Tensor keys, Tensor values, IReadOnlyList<long[]> contexts, AttentionOptions options)
     {
         var (rows, heads, dim, kvHeads) = ((int)q.shape[0], (int)q.shape[1], (int)q.shape[2], (int)keys.shape[1]);
         using var queries = q.contiguous();
         var y = empty([rows, heads * dim], ScalarType.Float32);
-        var work = new Work(Pointer(queries), Pointer(keys), Pointer(values), Pointer(y), heads / kvHeads, kvHeads, dim);
+        var work = new Work(Pointer(queries), Pointer(keys), Pointer(values), Pointer(y), heads / kvHeads, kvHeads, dim, options);
         if (contexts.Sum(c => (long)c.Length) * heads * dim < WorthThreads)
         {
             for (var i = 0; i < rows * kvHeads; i++)
@@ -35,8 +36,8 @@ internal static unsafe class DecodeAttention
         }
         else
         {
-            var options = new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() };
-            Parallel.For(0, rows * kvHeads, options, i => work.Attend(contexts[i / kvHeads], i / kvHeads, i % kvHeads));
+            var threads = new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() };
+            Parallel.For(0, rows * kvHeads, threads, i => work.Attend(contexts[i / kvHeads], i / kvHeads, i % kvHeads));
         }
         return y;
     }
@@ -47,11 +48,12 @@ internal static unsafe class DecodeAttention
         return (float*)Unsafe.AsPointer(ref first.bytes[0]);
     }
 
-    private sealed class Work(float* queries, float* keys, float* values, float* output, int group, int kvHeads, int dim)
+    private sealed class Work(float* queries, float* keys, float* values, float* output, int group, int kvHeads, int dim, AttentionOptions options)
     {
         /// <summary>The query heads that share one key-value head, for one row.</summary>
-        public void Attend(long[] slots, int row, int kvHead)
+        public void Attend(long[] context, int row, int kvHead)
         {
+            var slots = context.AsSpan(options.Unseen(context.Length, rows: 1));
             var rented = ArrayPool<float>.Shared.Rent(slots.Length);
             fixed (float* scores = rented)
             {
@@ -66,16 +68,22 @@ internal static unsafe class DecodeAttention
             ArrayPool<float>.Shared.Return(rented);
         }
 
-        private void Scores(float* q, long[] slots, int kvHead, float* scores)
+        private void Scores(float* q, ReadOnlySpan<long> slots, int kvHead, float* scores)
         {
-            var scale = 1f / MathF.Sqrt(dim);
             for (var t = 0; t < slots.Length; t++)
             {
-                scores[t] = Dot(q, keys + (slots[t] * kvHeads + kvHead) * dim, dim) * scale;
+                scores[t] = Dot(q, keys + (slots[t] * kvHeads + kvHead) * dim, dim) * options.Scale;
+            }
+            if (options.Softcap is { } softcap)
+            {
+                for (var t = 0; t < slots.Length; t++)
+                {
+                    scores[t] = softcap * MathF.Tanh(scores[t] / softcap);
+                }
             }
         }
 
-        private void Weigh(float* scores, float scale, long[] slots, int kvHead, float* y)
+        private void Weigh(float* scores, float scale, ReadOnlySpan<long> slots, int kvHead, float* y)
         {
             new Span<float>(y, dim).Clear();
             for (var t = 0; t < slots.Length; t++)

@@ -11,6 +11,7 @@ internal sealed class Gpt2 : CausalLM
     private readonly int heads, hidden;
     private readonly float epsilon;
     private readonly Tensor wte, wpe, ln_f_weight, ln_f_bias, lm_head;
+    private readonly AttentionOptions attends;
     private readonly Block[] h;
 
     public Gpt2(ModelConfig config, WeightLoader weights)
@@ -27,6 +28,8 @@ internal sealed class Gpt2 : CausalLM
         {
             throw new InvalidDataException($"{config.Path}: n_embd {hidden} is no multiple of n_head {heads}");
         }
+
+        attends = AttentionOptions.Causal(HeadDim);
 
         // Files of the base model carry no "transformer." prefix; old ones hold the causal masks as buffers.
         var prefix = weights.Contains("transformer.wte.weight") ? "transformer." : "";
@@ -64,7 +67,7 @@ internal sealed class Gpt2 : CausalLM
         {
             var block = h[layer];
             var qkv = block.c_attn.Forward(Norm(x, block.ln_1_weight, block.ln_1_bias)).view(-1, 3, heads, HeadDim);
-            var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2)); // [tokens, heads * head_dim]
+            var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2), attends); // [tokens, heads * head_dim]
             x = x + block.attn_c_proj.Forward(y);
             x = x + block.mlp_c_proj.Forward(Gelu(block.c_fc.Forward(Norm(x, block.ln_2_weight, block.ln_2_bias)))); // [tokens, hidden]
         }

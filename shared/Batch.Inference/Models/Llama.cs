@@ -12,6 +12,7 @@ internal sealed class Llama : CausalLM
     private readonly float epsilon;
     private readonly Tensor embed_tokens, norm, lm_head;
     private readonly RotaryEmbedding rotary;
+    private readonly AttentionOptions attends;
     private readonly Block[] layers;
 
     public Llama(ModelConfig config, WeightLoader weights)
@@ -28,6 +29,7 @@ internal sealed class Llama : CausalLM
         {
             throw new InvalidDataException($"{config.Path}: num_attention_heads {heads} is no multiple of num_key_value_heads {KeyValueHeads}");
         }
+        attends = AttentionOptions.Causal(HeadDim);
 
         Tensor Take(string name, params long[] shape) => Own(weights.Take(name, shape));
         Linear TakeLinear(string name, long rows, long columns, bool bias) =>
@@ -78,7 +80,7 @@ internal sealed class Llama : CausalLM
             var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
             var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]
             var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
-            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v));
+            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, attends));
             var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
             x = x + block.down_proj.Forward(silu(block.gate_proj.Forward(m)) * block.up_proj.Forward(m)); // [tokens, hidden]
         }

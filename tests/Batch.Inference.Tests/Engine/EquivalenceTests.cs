@@ -1,7 +1,5 @@
 using System.Text;
 using Batch.Inference.Engine;
-using Batch.Inference.Layers;
-using static TorchSharp.torch;
 
 namespace Batch.Inference.Tests.Engine;
 
@@ -105,29 +103,6 @@ public class EquivalenceTests
         var logits = model.Runner.Run(sequences.Select(s => new ScheduledSequence(s, 1)).ToList())[..TinyModel.Vocabulary].ToArray();
         sequences.ForEach(s => model.Blocks.Release(s.Blocks));
         return logits;
-    }
-
-    [Theory]
-    [InlineData(8, 4, 16, 1)]
-    [InlineData(6, 6, 20, 1)]
-    [InlineData(8, 2, 64, 300)]
-    public void DecodeAttention_AgreesWithTheFrameworks(int heads, int kvHeads, int dim, int longest)
-    {
-        using var scope = NewDisposeScope();
-        manual_seed(3);
-        var (keys, values, q) = (randn(512, kvHeads, dim), randn(512, kvHeads, dim), randn(5, heads, dim));
-        var random = new Random(5);
-        var contexts = Enumerable.Range(0, 5).Select(row => Enumerable.Range(0, 1 + row * longest / 5).Select(_ => random.NextInt64(512)).ToArray()).ToArray();
-
-        var y = DecodeAttention.Forward(q, keys, values, contexts);
-
-        for (var row = 0; row < 5; row++)
-        {
-            var k = keys.index_select(0, tensor(contexts[row])).repeat_interleave(heads / kvHeads, 1).transpose(0, 1); // [heads, context, dim]
-            var v = values.index_select(0, tensor(contexts[row])).repeat_interleave(heads / kvHeads, 1).transpose(0, 1);
-            var expected = nn.functional.scaled_dot_product_attention(q[row].unsqueeze(1), k, v).reshape(-1);
-            Assert.InRange((y[row] - expected).abs().max().item<float>(), 0f, 2e-6f);
-        }
     }
 
     [Theory]
