@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Batch.Inference.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -48,9 +49,10 @@ internal static partial class Devices
 
     /// <summary>
     /// Rows of a step are filled up to a multiple of this, so that a row's result is bit for bit the same whoever shares its step. Float32 matrix products on
-    /// the CPU take a kernel of another order of summation for groups of fewer than 4 rows (seen with libtorch 2.10 on 1 and 2 threads; bfloat16 does not).
+    /// the CPU by MKL take a kernel of another order of summation for groups of fewer than 4 rows (seen with libtorch 2.10 on 1 and 2 threads; bfloat16 does
+    /// not); those of <see cref="Layers.PackedLinear"/> have one order for any number of rows.
     /// </summary>
-    public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 ? 4 : 1;
+    public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 && !Brgemm.Serves(dtype) ? 4 : 1;
 
     /// <summary>Where <see cref="Layers.DecodeAttention"/> replaces the framework's attention for single rows.</summary>
     public static bool HasDecodeKernel(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32;

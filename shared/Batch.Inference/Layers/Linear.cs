@@ -2,8 +2,35 @@ using static TorchSharp.torch;
 
 namespace Batch.Inference.Layers;
 
-/// <summary>y = x W^T + b, the weight as checkpoints store it: [out, in].</summary>
-internal sealed record Linear(Tensor Weight, Tensor? Bias)
+/// <summary>
+/// y = x W^T + b. There are two, chosen once, at load: <see cref="PlainLinear"/>, the framework's, which every device and dtype has and which tests take for the
+/// reference, and <see cref="PackedLinear"/> for processors that have its kernel. The model owns it.
+/// </summary>
+internal abstract class Linear : IDisposable
 {
-    public Tensor Forward(Tensor x) => nn.functional.linear(x, Weight, Bias);
+    /// <param name="weight">[out, in], as most checkpoints store it, in any strides. The layer takes it over.</param>
+    /// <param name="bias">[out]; the layer takes it over.</param>
+    public static Linear Create(Tensor weight, Tensor? bias) =>
+        PackedLinear.Serves(weight) ? new PackedLinear(weight, bias) : new PlainLinear(weight, bias);
+
+    /// <param name="x">[…, in]</param>
+    /// <returns>[…, out]</returns>
+    public abstract Tensor Forward(Tensor x);
+
+    public abstract void Dispose();
+}
+
+/// <summary>The framework's matrix product.</summary>
+internal sealed class PlainLinear(Tensor weight, Tensor? bias) : Linear
+{
+    private readonly Tensor weight = weight.DetachFromDisposeScope();
+    private readonly Tensor? bias = bias?.DetachFromDisposeScope();
+
+    public override Tensor Forward(Tensor x) => nn.functional.linear(x, weight, bias);
+
+    public override void Dispose()
+    {
+        weight.Dispose();
+        bias?.Dispose();
+    }
 }

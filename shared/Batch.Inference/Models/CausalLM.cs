@@ -16,7 +16,7 @@ internal abstract class CausalLM : IDisposable
         ["llama"] = (config, weights) => new Llama(config, weights),
     };
 
-    private readonly List<Tensor> _parameters = [];
+    private readonly List<IDisposable> _parameters = [];
 
     public abstract int Layers { get; }
 
@@ -64,5 +64,14 @@ internal abstract class CausalLM : IDisposable
     {
         _parameters.Add(parameter.DetachFromDisposeScope());
         return parameter;
+    }
+
+    /// <summary>Keeps a linear layer for the model's life.</summary>
+    /// <param name="weight">[out, in]; for a head tied to the embeddings, their alias.</param>
+    protected Linear OwnLinear(Tensor weight, Tensor? bias = null)
+    {
+        var linear = Linear.Create(weight, bias);
+        _parameters.Add(linear);
+        return linear;
     }
 }

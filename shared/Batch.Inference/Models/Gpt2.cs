@@ -10,7 +10,8 @@ internal sealed class Gpt2 : CausalLM
 {
     private readonly int heads, hidden;
     private readonly float epsilon;
-    private readonly Tensor wte, wpe, ln_f_weight, ln_f_bias, lm_head;
+    private readonly Tensor wte, wpe, ln_f_weight, ln_f_bias;
+    private readonly Linear lm_head;
     private readonly AttentionOptions attends;
     private readonly Block[] h;
 
@@ -35,7 +36,8 @@ internal sealed class Gpt2 : CausalLM
         var prefix = weights.Contains("transformer.wte.weight") ? "transformer." : "";
         weights.Ignore(name => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal));
         Tensor Take(string name, params long[] shape) => Own(weights.Take(prefix + name, shape));
-        Conv1D TakeConv1D(string name, long rows, long columns) => new(Take($"{name}.weight", rows, columns), Take($"{name}.bias", columns));
+        // GPT-2's checkpoints store the weight as [in, out].
+        Linear TakeConv1D(string name, long rows, long columns) => OwnLinear(weights.Take(prefix + $"{name}.weight", rows, columns).t(), weights.Take(prefix + $"{name}.bias", columns));
 
         wte = Take("wte.weight", VocabularySize, hidden);
         wpe = Take("wpe.weight", ContextLength, hidden);
@@ -47,7 +49,7 @@ internal sealed class Gpt2 : CausalLM
         ln_f_weight = Take("ln_f.weight", hidden);
         ln_f_bias = Take("ln_f.bias", hidden);
         // tie_word_embeddings is true unless said otherwise; an untied file holds its own head.
-        lm_head = config.Bool("tie_word_embeddings", true) && !weights.Contains("lm_head.weight") ? wte : Own(weights.Take("lm_head.weight", VocabularySize, hidden));
+        lm_head = OwnLinear(config.Bool("tie_word_embeddings", true) && !weights.Contains("lm_head.weight") ? wte.alias() : weights.Take("lm_head.weight", VocabularySize, hidden));
     }
 
     public override int Layers => h.Length;
@@ -74,20 +76,14 @@ internal sealed class Gpt2 : CausalLM
         return Norm(x, ln_f_weight, ln_f_bias);
     }
 
-    public override Tensor Head(Tensor hidden) => linear(hidden, lm_head);
+    public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
 
     private Tensor Norm(Tensor x, Tensor weight, Tensor bias) => layer_norm(x, [hidden], weight, bias, epsilon);
 
     // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), "gelu_new" (Hendrycks and Gimpel 2016)
     private static Tensor Gelu(Tensor x) => 0.5 * x * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
 
-    // y = x W + b: GPT-2's checkpoints store the weight as [in, out].
-    private sealed record Conv1D(Tensor weight, Tensor bias)
-    {
-        public Tensor Forward(Tensor x) => addmm(bias, x, weight, 1, 1);
-    }
-
     private sealed record Block(
-        Tensor ln_1_weight, Tensor ln_1_bias, Conv1D c_attn, Conv1D attn_c_proj,
-        Tensor ln_2_weight, Tensor ln_2_bias, Conv1D c_fc, Conv1D mlp_c_proj);
+        Tensor ln_1_weight, Tensor ln_1_bias, Linear c_attn, Linear attn_c_proj,
+        Tensor ln_2_weight, Tensor ln_2_bias, Linear c_fc, Linear mlp_c_proj);
 }

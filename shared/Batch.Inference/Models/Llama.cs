@@ -10,7 +10,8 @@ internal sealed class Llama : CausalLM
 {
     private readonly int heads, hidden;
     private readonly float epsilon;
-    private readonly Tensor embed_tokens, norm, lm_head;
+    private readonly Tensor embed_tokens, norm;
+    private readonly Linear lm_head;
     private readonly RotaryEmbedding rotary;
     private readonly AttentionOptions attends;
     private readonly Block[] layers;
@@ -33,7 +34,7 @@ internal sealed class Llama : CausalLM
 
         Tensor Take(string name, params long[] shape) => Own(weights.Take(name, shape));
         Linear TakeLinear(string name, long rows, long columns, bool bias) =>
-            new(Take($"{name}.weight", rows, columns), bias ? Take($"{name}.bias", rows) : null);
+            OwnLinear(weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
         weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
 
         embed_tokens = Take("model.embed_tokens.weight", VocabularySize, hidden);
@@ -49,8 +50,9 @@ internal sealed class Llama : CausalLM
             TakeLinear($"{layer}.mlp.up_proj", inner, hidden, mlpBias),
             TakeLinear($"{layer}.mlp.down_proj", hidden, inner, mlpBias))).ToArray();
         norm = Take("model.norm.weight", hidden);
-        lm_head = config.Bool("tie_word_embeddings", false) ? embed_tokens : Take("lm_head.weight", VocabularySize, hidden);
-        if (ReferenceEquals(lm_head, embed_tokens))
+        var tied = config.Bool("tie_word_embeddings", false);
+        lm_head = OwnLinear(tied ? embed_tokens.alias() : weights.Take("lm_head.weight", VocabularySize, hidden));
+        if (tied)
         {
             weights.Ignore(name => name == "lm_head.weight"); // some files store the tied head a second time
         }
@@ -87,7 +89,7 @@ internal sealed class Llama : CausalLM
         return RmsNorm.Forward(x, norm, epsilon);
     }
 
-    public override Tensor Head(Tensor hidden) => linear(hidden, lm_head);
+    public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
 
     private sealed record Block(
         Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Linear o_proj,

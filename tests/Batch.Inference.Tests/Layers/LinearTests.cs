@@ -1,0 +1,73 @@
+using Batch.Inference.Kernels;
+using Batch.Inference.Layers;
+using CsCheck;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Tests.Layers;
+
+public class LinearTests
+{
+    private static readonly Gen<(int Inputs, int Outputs, int Rows, bool Bias, ScalarType DType)> Shapes =
+        Gen.Select(Gen.Int[1, 150].Select(n => 2 * n), Gen.Int[1, 200], Gen.Int[1, 150], Gen.Bool, Gen.Bool.Select(half => half ? ScalarType.BFloat16 : ScalarType.Float32));
+
+    [Fact]
+    public void Forward_PackedAgreesWithPlain_ForAnyShape() => Shapes.Sample(shape =>
+    {
+        SkipUnlessServed(shape.DType);
+        using var scope = NewDisposeScope();
+        var (weight, bias, x) = Draw(shape.Inputs, shape.Outputs, shape.Rows, shape.Bias, shape.DType);
+        using var plain = new PlainLinear(weight.clone(), bias?.clone());
+        using var packed = new PackedLinear(weight, bias);
+
+        var (expected, y) = (plain.Forward(x), packed.Forward(x));
+
+        Assert.Equal(expected.shape, y.shape);
+        Assert.Equal(expected.dtype, y.dtype);
+        // The sums are taken in another order; bfloat16 keeps 8 bits of each result.
+        var tolerance = shape.DType == ScalarType.BFloat16 ? 1f / 128 : 2e-6f;
+        var error = ((y - expected).abs().to(ScalarType.Float32) / (1 + expected.abs().to(ScalarType.Float32))).max().item<float>();
+        Assert.InRange(error, 0f, tolerance);
+    }, iter: 60);
+
+    [Theory]
+    [InlineData(ScalarType.Float32, 64, 96, 200)]
+    [InlineData(ScalarType.BFloat16, 64, 96, 200)]
+    [InlineData(ScalarType.Float32, 768, 70, 67)]
+    [InlineData(ScalarType.BFloat16, 768, 70, 67)]
+    [InlineData(ScalarType.Float32, 3072, 33, 40)]
+    [InlineData(ScalarType.BFloat16, 3072, 33, 40)]
+    public void Forward_RowIsTheSame_BitForBit_WhateverTheRowsBesideIt(ScalarType dtype, int inputs, int outputs, int rows)
+    {
+        SkipUnlessServed(dtype);
+        using var scope = NewDisposeScope();
+        var (weight, bias, x) = Draw(inputs, outputs, rows, true, dtype);
+        using var packed = new PackedLinear(weight, bias);
+        var together = packed.Forward(x);
+
+        for (var count = 1; count <= rows; count++)
+        {
+            var first = rows - count;
+            Assert.True(packed.Forward(x.narrow(0, first, count)).eq(together.narrow(0, first, count)).all().item<bool>(), $"{count} rows");
+        }
+    }
+
+    [Fact]
+    public void Create_TakesAnyStrides()
+    {
+        using var scope = NewDisposeScope();
+        var weight = randn(48, 80);
+        using var linear = Linear.Create(weight.t(), null); // [80, 48]
+        var x = randn(3, 48);
+
+        Assert.True(linear.Forward(x).allclose(x.matmul(weight), 1e-5, 1e-5));
+    }
+
+    private static (Tensor Weight, Tensor? Bias, Tensor X) Draw(int inputs, int outputs, int rows, bool bias, ScalarType dtype)
+    {
+        using var generator = new Generator(17);
+        Tensor Normal(params long[] shape) => randn(shape, generator: generator);
+        return ((Normal(outputs, inputs) / Math.Sqrt(inputs)).to(dtype), bias ? Normal(outputs).to(dtype) : null, Normal(rows, inputs).to(dtype));
+    }
+
+    private static void SkipUnlessServed(ScalarType dtype) => Assert.SkipUnless(Brgemm.Serves(dtype), $"this processor has no packed {dtype} kernel");
+}
