@@ -40,6 +40,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
         {
             (FinishReason.Stop, _) => (JobState.Succeeded, "stop"),
             (FinishReason.Length, _) => (JobState.Succeeded, "length"),
+            (FinishReason.Repetition, _) => (JobState.Succeeded, "repetition"),
             (_, { } stop) => (stop, JobResult.ReasonOf(stop)),
             _ => throw new InvalidOperationException(
                 $"the engine ended the text of job {job.Id} without a reason ({finish?.ToString() ?? "no last update"})"),

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using Batch.Inference.Engine.Logits;
 using Batch.Inference.Tokenizers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -17,7 +18,9 @@ public partial class LlmEngine : IAsyncDisposable
     private readonly LoadedModel _model = null!;
     private readonly Scheduler _scheduler = null!;
     private readonly Sampler _sampler = null!;
+    private readonly LogitsProcessors _processors = null!;
     private readonly ILogger<LlmEngine> _logger = NullLogger<LlmEngine>.Instance;
+    private readonly List<Sequence> _rows = [];
     private long _arrived;
     private volatile bool _stopping;
 
@@ -30,7 +33,8 @@ public partial class LlmEngine : IAsyncDisposable
     {
         (_model, _logger) = (model, logger ?? NullLogger<LlmEngine>.Instance);
         _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
-        _sampler = new Sampler(model.Tokenizer.VocabularySize, model.EndOfText);
+        _sampler = new Sampler(model.Tokenizer.VocabularySize);
+        _processors = new LogitsProcessors(model.Tokenizer, model.EndOfText);
         new Thread(Loop) { Name = "LlmEngine", IsBackground = true }.Start();
     }
 
@@ -59,13 +63,16 @@ public partial class LlmEngine : IAsyncDisposable
     /// Streams a text as it is generated. Cancelling frees the sequence's place before the next step and ends the stream with a last update of
     /// <see cref="FinishReason.Cancelled"/>; it does not throw, since the text so far stands.
     /// </summary>
-    /// <exception cref="ArgumentException">The prompt is empty, too long, or holds an id that the model does not know.</exception>
+    /// <exception cref="ArgumentException">The prompt is empty or too long, prompt or parameters hold an id that the model does not know, or the parameters leave no token to draw.</exception>
+    /// <exception cref="InvalidDataException">The model gave logits that are no numbers.</exception>
     public virtual async IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         Validate(request);
         var seed = request.Sampling.Seed ?? CounterRandom.SeedOf(request.Id);
-        var text = new TextStream(Tokenizer, request.Sampling.Stop, continuesText: request.PromptTokenIds.Any(id => !IsControl(id)));
-        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived));
+        var sampling = request.Sampling;
+        var continuesText = request.PromptTokenIds.Any(id => !IsControl(id));
+        var text = new TextStream(Tokenizer, sampling.Stop, continuesText, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens);
+        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived)) { Processors = _processors.Create(sampling) };
         using var cancellation = cancellationToken.Register(sequence.Cancel);
         ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);
         try
@@ -110,6 +117,7 @@ public partial class LlmEngine : IAsyncDisposable
         {
             throw new ArgumentException($"the prompt holds token {wrong}; {Model.Name} has ids 0 to {Model.VocabularySize - 1}", nameof(request));
         }
+        request.Sampling.ValidateTokens(Tokenizer.VocabularySize);
     }
 
     private bool IsControl(int id) => id >= Tokenizer.VocabularySize || Tokenizer.IsSpecial(id);
@@ -162,7 +170,7 @@ public partial class LlmEngine : IAsyncDisposable
     {
         foreach (var sequence in _scheduler.All().Where(s => s.CancelRequested))
         {
-            End(sequence, sequence.Text.Flush(mayStop: false, out _), FinishReason.Cancelled);
+            End(sequence, new GenerationUpdate(sequence.Text.Flush(), sequence.CompletionTokens, FinishReason.Cancelled));
         }
     }
 
@@ -174,50 +182,83 @@ public partial class LlmEngine : IAsyncDisposable
             return;
         }
         var logits = _model.Runner.Run(step);
-        var row = 0;
+        _rows.Clear();
         foreach (var scheduled in step)
         {
             Scheduler.Computed(scheduled);
             if (scheduled.Sequence.PendingTokens == 0)
             {
-                // Some models have more rows of embeddings than their tokenizer has tokens: the rest is padding and must not be drawn.
-                var known = logits.Slice(row++ * Model.VocabularySize, Tokenizer.VocabularySize);
-                Advance(scheduled.Sequence, _sampler.Sample(known, scheduled.Sequence));
+                _rows.Add(scheduled.Sequence);
             }
+        }
+        var tokens = _sampler.Sample(logits, Model.VocabularySize, _rows);
+        for (var row = 0; row < tokens.Length; row++)
+        {
+            Advance(_rows[row], tokens[row]);
         }
     }
 
     // A sequence's next token, and whether it was the last.
-    private void Advance(Sequence sequence, int token)
+    private void Advance(Sequence sequence, SampledToken sampled)
     {
-        sequence.Append(token);
-        var sampling = sequence.Sampling;
-        var mayStop = sequence.CompletionTokens >= sampling.MinTokens;
-        if (_model.EndOfText.Contains(token) && !sampling.IgnoreEos)
+        if (sampled.Failure is { } failure)
         {
-            End(sequence, sequence.Text.Flush(mayStop, out _), FinishReason.Stop);
+            Fail(sequence, failure, callersFault: sampled == SampledToken.NoneAllowed);
             return;
         }
-        var text = sequence.Text.Append(token, mayStop, out var stopped);
-        if (stopped)
+        sequence.Append(sampled.Id);
+        var (finish, stopReason) = Ending(sequence, sampled.Id);
+        var text = "";
+        if (finish != FinishReason.Stop || sequence.Sampling.IncludeStopStrInOutput)
         {
-            End(sequence, text, FinishReason.Stop);
+            text = sequence.Text.Append(sampled.Id, mayStop: sequence.CompletionTokens > sequence.Sampling.MinTokens, out var stop);
+            (finish, stopReason) = stop is null ? (finish, stopReason) : (FinishReason.Stop, new StopReason(stop, null));
         }
-        else if (sequence.CompletionTokens >= sampling.MaxTokens || sequence.Tokens.Count >= Model.ContextLength)
+        if (finish is not null && stopReason?.Text is null)
         {
-            text += sequence.Text.Flush(mayStop, out stopped);
-            End(sequence, text, stopped ? FinishReason.Stop : FinishReason.Length);
+            text += sequence.Text.Flush();
+        }
+        var update = new GenerationUpdate(text, sequence.CompletionTokens, finish) { StopReason = stopReason, Logprobs = sampled.Logprobs };
+        if (finish is null)
+        {
+            sequence.Publish(update);
         }
         else
         {
-            sequence.Publish(text, null);
+            End(sequence, update);
         }
     }
 
-    private void End(Sequence sequence, string text, FinishReason reason)
+    // Why the text ends with this token, stop strings left aside; vLLM's order (check_stop).
+    private (FinishReason?, StopReason?) Ending(Sequence sequence, int token)
+    {
+        var sampling = sequence.Sampling;
+        if (_model.EndOfText.Contains(token) && !sampling.IgnoreEos)
+        {
+            return (FinishReason.Stop, null);
+        }
+        if (sampling.StopTokenIds.Contains(token))
+        {
+            return (FinishReason.Stop, new StopReason(null, token));
+        }
+        if (sequence.CompletionTokens >= sampling.MaxTokens || sequence.Tokens.Count >= Model.ContextLength)
+        {
+            return (FinishReason.Length, null);
+        }
+        return sequence.RepeatsItself() ? (FinishReason.Repetition, null) : (null, null);
+    }
+
+    private void End(Sequence sequence, GenerationUpdate last)
     {
         _scheduler.Remove(sequence);
-        sequence.Publish(text, reason);
+        sequence.Publish(last);
+    }
+
+    private void Fail(Sequence sequence, string failure, bool callersFault)
+    {
+        _scheduler.Remove(sequence);
+        var message = $"{failure}, after {sequence.CompletionTokens} tokens of text";
+        sequence.Fail(callersFault ? new ArgumentException(message) : new InvalidDataException(message));
     }
 
     private void FailAll(Exception error)

@@ -1,186 +1,50 @@
+using System.Collections.Concurrent;
+
 namespace Batch.Inference.Engine;
 
 /// <summary>
-/// Chooses a token from a row of logits, in vLLM's order: repetition penalty, min_tokens, temperature, min_p, top_k, top_p, then one draw by inverse
-/// transform from the noise of (seed, position). The vocabulary is never sorted whole: candidates are ordered in growing batches until they suffice.
+/// Chooses the next tokens of a step's sequences, all rows in one call. A row's token depends on the row, its sequence and its noise alone, so rows are
+/// shared out over threads where they are many.
 /// </summary>
-internal sealed class Sampler(int vocabularySize, IReadOnlyCollection<int> endOfText)
+/// <param name="vocabularySize">Tokens that may be drawn: some models have more rows of embeddings than their tokenizer has tokens, and the rest is padding.</param>
+internal sealed class Sampler(int vocabularySize)
 {
-    private readonly float[] _keys = new float[vocabularySize];
-    private readonly int[] _ids = new int[vocabularySize];
+    private const int WorthAThread = 100_000; // logits
 
-    /// <param name="logits">[vocabulary]; overwritten.</param>
-    public int Sample(Span<float> logits, Sequence sequence)
-    {
-        var sampling = sequence.Sampling;
-        Penalise(logits, sequence);
-        if (sequence.CompletionTokens < sampling.MinTokens)
-        {
-            foreach (var id in endOfText)
-            {
-                logits[id] = float.NegativeInfinity;
-            }
-        }
-        return sampling.Temperature == 0f ? ArgMax(logits) : Draw(logits, sampling, CounterRandom.Uniform(sequence.Seed, sequence.Tokens.Count));
-    }
+    private readonly ConcurrentBag<RowSampler> _idle = [];
 
-    private static void Penalise(Span<float> logits, Sequence sequence)
+    /// <param name="logits">[rows, width]; overwritten.</param>
+    /// <param name="width">The model's vocabulary, at least the tokenizer's.</param>
+    /// <param name="sequences">Whose rows they are.</param>
+    /// <returns>A token for each row.</returns>
+    public unsafe SampledToken[] Sample(Span<float> logits, int width, IReadOnlyList<Sequence> sequences)
     {
-        if (sequence.Seen is null)
+        var tokens = new SampledToken[sequences.Count];
+        fixed (float* first = logits)
         {
-            return;
-        }
-        var penalty = sequence.Sampling.RepetitionPenalty;
-        foreach (var id in sequence.Seen)
-        {
-            logits[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
-        }
-    }
-
-    // Of equal logits the first wins.
-    private static int ArgMax(ReadOnlySpan<float> logits)
-    {
-        var best = 0;
-        for (var i = 1; i < logits.Length; i++)
-        {
-            if (logits[i] > logits[best])
+            var start = first; // rows do not overlap, and all are done before the span may move
+            var threads = Math.Min(Environment.ProcessorCount, (int)((long)sequences.Count * vocabularySize / WorthAThread));
+            if (threads < 2)
             {
-                best = i;
-            }
-        }
-        return best;
-    }
-
-    internal int Draw(ReadOnlySpan<float> logits, SamplingParams sampling, double uniform)
-    {
-        var max = float.NegativeInfinity;
-        foreach (var logit in logits)
-        {
-            max = Math.Max(max, logit);
-        }
-        // Candidates as unnormalised probabilities: 1 for the most likely.
-        var count = 0;
-        var mass = 0.0;
-        for (var id = 0; id < logits.Length; id++)
-        {
-            var weight = MathF.Exp((logits[id] - max) / sampling.Temperature);
-            if (weight >= sampling.MinP && weight > 0f)
-            {
-                (_keys[count], _ids[count]) = (-weight, id);
-                mass += weight;
-                count++;
-            }
-        }
-        var kept = count;
-        if (sampling.TopK > 0 && sampling.TopK < count)
-        {
-            kept = sampling.TopK;
-            SortFirst(kept, 0, count);
-            mass = 0;
-            for (var i = 0; i < kept; i++)
-            {
-                mass -= _keys[i];
-            }
-        }
-        if (sampling.TopP < 1f)
-        {
-            (kept, mass) = Nucleus(kept, sampling.TopP * mass, alreadySorted: kept < count);
-        }
-        return Pick(kept, uniform * mass);
-    }
-
-    // The fewest of the most likely candidates that together reach the mass.
-    private (int Kept, double Mass) Nucleus(int count, double wanted, bool alreadySorted)
-    {
-        var reached = 0.0;
-        var sorted = alreadySorted ? count : 0;
-        for (var i = 0; i < count; i++)
-        {
-            if (i == sorted)
-            {
-                var next = Math.Min(count, Math.Max(64, sorted * 8));
-                SortFirst(next - sorted, sorted, count);
-                sorted = next;
-            }
-            reached -= _keys[i];
-            if (reached >= wanted)
-            {
-                return (i + 1, reached);
-            }
-        }
-        return (count, reached);
-    }
-
-    private int Pick(int count, double target)
-    {
-        for (var i = 0; i < count - 1; i++)
-        {
-            target += _keys[i];
-            if (target < 0)
-            {
-                return _ids[i];
-            }
-        }
-        return _ids[count - 1];
-    }
-
-    // Brings the n most likely of the candidates [start, end) to its front, in order; equals by id, so that the result is the same everywhere.
-    private void SortFirst(int n, int start, int end)
-    {
-        var (left, right) = (start, end - 1);
-        while (left < right)
-        {
-            var (pivotKey, pivotId) = (_keys[(left + right) / 2], _ids[(left + right) / 2]);
-            var (i, j) = (left, right);
-            while (i <= j)
-            {
-                while (Before(i, pivotKey, pivotId))
+                for (var row = 0; row < sequences.Count; row++)
                 {
-                    i++;
+                    tokens[row] = SampleRow(new Span<float>(start + (long)row * width, vocabularySize), sequences[row]);
                 }
-                while (After(j, pivotKey, pivotId))
-                {
-                    j--;
-                }
-                if (i <= j)
-                {
-                    (_keys[i], _keys[j], _ids[i], _ids[j]) = (_keys[j], _keys[i], _ids[j], _ids[i]);
-                    i++;
-                    j--;
-                }
-            }
-            if (start + n <= j + 1)
-            {
-                right = j;
-            }
-            else if (start + n > i)
-            {
-                left = i;
             }
             else
             {
-                break;
+                Parallel.For(0, sequences.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, row =>
+                    tokens[row] = SampleRow(new Span<float>(start + (long)row * width, vocabularySize), sequences[row]));
             }
         }
-        Array.Sort(_keys, _ids, start, n);
-        OrderEquals(start, start + n);
+        return tokens;
     }
 
-    private bool Before(int i, float key, int id) => _keys[i] < key || (_keys[i] == key && _ids[i] < id);
-
-    private bool After(int i, float key, int id) => _keys[i] > key || (_keys[i] == key && _ids[i] > id);
-
-    private void OrderEquals(int start, int end)
+    private SampledToken SampleRow(Span<float> logits, Sequence sequence)
     {
-        for (var i = start; i < end;)
-        {
-            var j = i + 1;
-            while (j < end && _keys[j] == _keys[i])
-            {
-                j++;
-            }
-            Array.Sort(_ids, i, j - i);
-            i = j;
-        }
+        var sampler = _idle.TryTake(out var idle) ? idle : new RowSampler(vocabularySize);
+        var token = sampler.Sample(logits, sequence);
+        _idle.Add(sampler);
+        return token;
     }
 }

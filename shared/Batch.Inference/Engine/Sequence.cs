@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using Batch.Inference.Engine.Logits;
 
 namespace Batch.Inference.Engine;
 
@@ -12,7 +14,7 @@ internal sealed class Sequence
     {
         (Request, Seed, Text, Arrival) = (request, seed, text, arrival);
         Tokens = [.. request.PromptTokenIds];
-        Seen = request.Sampling.RepetitionPenalty == 1f ? null : [.. Tokens];
+        Counts = Penalties.AskedFor(request.Sampling) ? new TokenCounts(Tokens) : null;
     }
 
     public GenerationRequest Request { get; }
@@ -30,8 +32,17 @@ internal sealed class Sequence
     /// <summary>Prompt, then text.</summary>
     public List<int> Tokens { get; }
 
-    /// <summary>The distinct tokens of prompt and text, where a penalty needs them.</summary>
-    public HashSet<int>? Seen { get; }
+    /// <summary>What the parameters do to a row of logits, in order.</summary>
+    public IReadOnlyList<LogitsProcessor> Processors { get; init; } = [];
+
+    /// <summary>Of the tokens of prompt and text, where a penalty needs them.</summary>
+    public TokenCounts? Counts { get; }
+
+    /// <summary>
+    /// Tokens ever added to the prompt; the noise of the next draw follows from the prompt's length and this. It never goes back, so that a position drawn
+    /// again is drawn anew.
+    /// </summary>
+    public int Draws { get; private set; }
 
     /// <summary>How many tokens have their keys and values in the cache.</summary>
     public int ComputedTokens { get; set; }
@@ -55,13 +66,34 @@ internal sealed class Sequence
     public void Append(int token)
     {
         Tokens.Add(token);
-        Seen?.Add(token);
+        Counts?.Add(token);
+        Draws++;
     }
 
-    public void Publish(string text, FinishReason? finishReason)
+    /// <summary>Whether the text ends with a pattern that repetition_detection looks for (vLLM's check_sequence_repetition).</summary>
+    public bool RepeatsItself()
     {
-        _updates.Writer.TryWrite(new GenerationUpdate(text, CompletionTokens, finishReason));
-        if (finishReason is not null)
+        if (Sampling.RepetitionDetection is not { } wanted || CompletionTokens < Sampling.MinTokens)
+        {
+            return false;
+        }
+        var text = CollectionsMarshal.AsSpan(Tokens)[PromptTokens..];
+        for (var size = Math.Max(1, wanted.MinPatternSize); size <= wanted.MaxPatternSize && size * wanted.MinCount <= text.Length; size++)
+        {
+            // A period of this size over the last min_count patterns.
+            var repeated = text[^(size * wanted.MinCount)..];
+            if (repeated[size..].SequenceEqual(repeated[..^size]))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    public void Publish(GenerationUpdate update)
+    {
+        _updates.Writer.TryWrite(update);
+        if (update.FinishReason is not null)
         {
             _updates.Writer.TryComplete();
         }

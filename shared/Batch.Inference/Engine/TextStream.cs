@@ -5,56 +5,76 @@ namespace Batch.Inference.Engine;
 
 /// <summary>
 /// Turns a sequence's tokens into text to hand out. Holds back a character whose bytes are not all there, and any end of the text that may still become
-/// a stop string, so that a stop string never leaks and no character breaks.
+/// a stop string, so that a stop string never leaks and no character breaks. Where the text ends does not depend on the borders of its tokens: at the stop
+/// string that is completed first, of two that one character completes at the longer.
 /// </summary>
 /// <param name="tokenizer">The model's.</param>
 /// <param name="stop">Strings that end the text before them.</param>
 /// <param name="continuesText">The prompt holds text, so a leading space belongs to the continuation.</param>
-internal sealed class TextStream(HfTokenizer tokenizer, IReadOnlyList<string> stop, bool continuesText = false)
+/// <param name="includeStop">The stop string stays in the text.</param>
+/// <param name="skipSpecialTokens">Special tokens give no text.</param>
+internal sealed class TextStream(
+    HfTokenizer tokenizer, IReadOnlyList<string> stop, bool continuesText = false, bool includeStop = false, bool skipSpecialTokens = true)
 {
-    private readonly IncrementalDecoder _decoder = new(tokenizer, continuesText: continuesText);
+    private readonly IncrementalDecoder _decoder = new(tokenizer, skipSpecialTokens, continuesText);
     private readonly StringBuilder _held = new();
+    private int _exempt; // so many of the held characters complete no stop string
 
     /// <summary>Takes a token; returns the text that is now certain.</summary>
-    /// <param name="mayStop">False while stop strings do not count (min_tokens).</param>
-    /// <param name="stopped">True when a stop string was completed; the returned text ends before it.</param>
-    public string Append(int token, bool mayStop, out bool stopped)
+    /// <param name="token">The next token.</param>
+    /// <param name="mayStop">False while this token completes no stop string (min_tokens).</param>
+    /// <param name="stopped">The stop string that ends the text; the returned text is then the last.</param>
+    public string Append(int token, bool mayStop, out string? stopped)
     {
         _held.Append(_decoder.Append(token));
-        return Release(mayStop, out stopped);
+        _exempt = mayStop ? _exempt : _held.Length;
+        return stop.Count == 0 ? ReleaseAll(out stopped) : Release(out stopped);
     }
 
-    /// <summary>
-    /// The rest of the text, when it ends for another reason than a stop string. A character of which the limit left only the first bytes is dropped.
-    /// </summary>
-    public string Flush(bool mayStop, out bool stopped)
+    /// <summary>The rest, when the text ends for another reason than a stop string. A character of which only the first bytes are there is dropped.</summary>
+    public string Flush() => ReleaseAll(out _);
+
+    private string ReleaseAll(out string? stopped)
     {
-        var text = Release(mayStop, out stopped);
-        if (!stopped)
-        {
-            text += _held.ToString();
-            _held.Clear();
-        }
+        stopped = null;
+        var text = _held.ToString();
+        _held.Clear();
         return text;
     }
 
-    private string Release(bool mayStop, out bool stopped)
+    private string Release(out string? stopped)
     {
         var text = _held.ToString();
-        stopped = false;
-        var certain = text.Length;
-        if (mayStop && stop.Count > 0)
+        int certain;
+        if (FindStop(text) is var (found, end))
         {
-            var at = stop.Select(s => text.IndexOf(s, StringComparison.Ordinal)).Where(i => i >= 0).DefaultIfEmpty(-1).Min();
-            stopped = at >= 0;
-            certain = stopped ? at : text.Length - stop.Max(s => Overlap(text, s));
+            stopped = found;
+            certain = includeStop ? end : end - found.Length;
         }
-        _held.Clear();
-        if (!stopped)
+        else
         {
-            _held.Append(text, certain, text.Length - certain);
+            stopped = null;
+            certain = text.Length - stop.Max(s => Overlap(text, s));
         }
+        _held.Remove(0, certain);
+        _exempt = Math.Max(0, _exempt - certain);
         return text[..certain];
+    }
+
+    // The stop string that is completed first, and where it ends.
+    private (string Stop, int End)? FindStop(string text)
+    {
+        (string Stop, int End)? first = null;
+        foreach (var s in stop)
+        {
+            var from = Math.Max(0, _exempt - s.Length + 1);
+            var at = from < text.Length ? text.IndexOf(s, from, StringComparison.Ordinal) : -1;
+            if (at >= 0 && (first is not var (best, end) || at + s.Length < end || (at + s.Length == end && s.Length > best.Length)))
+            {
+                first = (s, at + s.Length);
+            }
+        }
+        return first;
     }
 
     // Length of the longest end of the text that begins the stop string.

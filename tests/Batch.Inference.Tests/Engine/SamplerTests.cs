@@ -1,4 +1,5 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Engine.Logits;
 using CsCheck;
 
 namespace Batch.Inference.Tests.Engine;
@@ -9,7 +10,7 @@ public class SamplerTests
     private static readonly float[] Logits = [MathF.Log(0.25f), MathF.Log(0.1f), MathF.Log(0.5f), MathF.Log(0.15f)];
 
     private static int[] Draws(SamplingParams sampling, float[]? logits = null) => Enumerable.Range(0, 1000)
-        .Select(i => new Sampler(4, []).Draw(logits ?? Logits, sampling, (i + 0.5) / 1000)).ToArray();
+        .Select(i => new RowSampler(4).Draw(logits ?? Logits, sampling, (i + 0.5) / 1000)).ToArray();
 
     private static double[] Shares(int[] draws) => Enumerable.Range(0, 4).Select(id => draws.Count(d => d == id) / 1000.0).ToArray();
 
@@ -44,7 +45,7 @@ public class SamplerTests
         Gen.Select(Gen.Float[-8f, 8f].Array[300, 2000], Gen.Float[0.05f, 0.999f], Gen.Int[0, 400], Gen.Double[0, 0.999999]).Sample((logits, topP, topK, uniform) =>
         {
             var sampling = new SamplingParams { TopP = topP, TopK = topK };
-            var chosen = new Sampler(logits.Length, []).Draw(logits, sampling, uniform);
+            var chosen = new RowSampler(logits.Length).Draw(logits, sampling, uniform);
             Assert.Contains(chosen, Nucleus(logits, topP, topK));
         }, iter: 300);
     }
@@ -63,18 +64,17 @@ public class SamplerTests
     public void Sample_PenalisesRepetition_PositiveAndNegativeLogits()
     {
         var sequence = Sequence([0, 1], new SamplingParams { Temperature = 0, RepetitionPenalty = 2f });
-        Assert.Equal(2, new Sampler(3, []).Sample([4f, -1f, 2.5f], sequence)); // 4 / 2 < 2.5
-        Assert.Equal(2, new Sampler(3, []).Sample([-1f, -1f, -1.5f], sequence)); // -1 * 2 < -1.5
+        Assert.Equal(2, Sample([4f, -1f, 2.5f], sequence)); // 4 / 2 < 2.5
+        Assert.Equal(2, Sample([-1f, -1f, -1.5f], sequence)); // -1 * 2 < -1.5
     }
 
     [Fact]
     public void Sample_HoldsBackEndOfText_BelowMinTokens()
     {
-        var sequence = Sequence([0], new SamplingParams { Temperature = 0, MinTokens = 1 });
-        var sampler = new Sampler(3, [2]);
-        Assert.Equal(1, sampler.Sample([0f, 1f, 5f], sequence));
+        var sequence = Sequence([0], new SamplingParams { Temperature = 0, MinTokens = 1 }, endOfText: 2);
+        Assert.Equal(1, Sample([0f, 1f, 5f], sequence));
         sequence.Append(1);
-        Assert.Equal(2, sampler.Sample([0f, 1f, 5f], sequence));
+        Assert.Equal(2, Sample([0f, 1f, 5f], sequence));
     }
 
     [Theory]
@@ -92,7 +92,7 @@ public class SamplerTests
         { new SamplingParams { TopK = -2 }, "top_k must be at least 1, or 0 or -1 for all tokens, was -2" },
         { new SamplingParams { TopP = 0 }, "top_p must be above 0 and at most 1, was 0" },
         { new SamplingParams { MinP = 1.5f }, "min_p must be from 0 to 1, was 1.5" },
-        { new SamplingParams { RepetitionPenalty = 0 }, "repetition_penalty must be above 0 and at most 2, was 0" },
+        { new SamplingParams { RepetitionPenalty = 0 }, "repetition_penalty must be a finite number above 0, was 0" },
         { new SamplingParams { Stop = [""] }, "stop must be non-empty strings, was an empty string" },
     };
 
@@ -101,5 +101,11 @@ public class SamplerTests
     public void Validate_NamesParameterAndRange_WhenOutOfRange(SamplingParams sampling, string message) =>
         Assert.StartsWith(message, Assert.Throws<ArgumentException>(sampling.Validate).Message, StringComparison.Ordinal);
 
-    private static Sequence Sequence(int[] prompt, SamplingParams sampling) => new(new GenerationRequest("s", prompt, sampling), 1, new TextStream(new CharacterTokenizer(8), []), 0);
+    private static int Sample(float[] logits, Sequence sequence) => Assert.Single(new Sampler(logits.Length).Sample(logits, logits.Length, [sequence])).Id;
+
+    private static Sequence Sequence(int[] prompt, SamplingParams sampling, params int[] endOfText)
+    {
+        var tokenizer = new CharacterTokenizer(8);
+        return new(new GenerationRequest("s", prompt, sampling.Validate()), 1, new TextStream(tokenizer, []), 0) { Processors = new LogitsProcessors(tokenizer, endOfText).Create(sampling) };
+    }
 }

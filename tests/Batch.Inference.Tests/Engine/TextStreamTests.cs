@@ -13,13 +13,13 @@ public class TextStreamTests
         foreach (var b in Encoding.UTF8.GetBytes(text))
         {
             pieces.Add(stream.Append(b, true, out var stopped));
-            if (stopped)
+            if (stopped is not null)
             {
                 return (pieces, true);
             }
         }
-        pieces.Add(stream.Flush(true, out var atEnd));
-        return (pieces, atEnd);
+        pieces.Add(stream.Flush());
+        return (pieces, false);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public class TextStreamTests
     {
         var stream = new TextStream(new ByteTokenizer(), []);
         var text = string.Concat(Encoding.UTF8.GetBytes("江水")[..5].Select(b => stream.Append(b, true, out _)));
-        Assert.Equal("江", text + stream.Flush(true, out _));
+        Assert.Equal("江", text + stream.Flush());
     }
 
     [Theory]
