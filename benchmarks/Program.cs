@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Batch.Benchmarks.References;
 
 namespace Batch.Benchmarks;
 
@@ -7,7 +8,7 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Measures the engine, alone and beside its peers");
+        var root = new RootCommand("Measures the engine, alone and beside its peers") { ReferenceCommand.Create() };
         return root.Parse(args).InvokeAsync();
     }
 }

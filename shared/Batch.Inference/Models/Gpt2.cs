@@ -12,7 +12,6 @@ internal sealed class Gpt2 : CausalLM
     private readonly float epsilon;
     private readonly Tensor wte, wpe, ln_f_weight, ln_f_bias;
     private readonly Linear lm_head;
-    private readonly AttentionOptions attends;
     private readonly Block[] h;
 
     public Gpt2(ModelConfig config, WeightLoader weights)
@@ -22,15 +21,14 @@ internal sealed class Gpt2 : CausalLM
         var inner = config.Int("n_inner", 4 * hidden);
         epsilon = config.Float("layer_norm_epsilon", 1e-5f);
         config.Require("activation_function", "gelu_new");
-        config.Require("scale_attn_weights", "true");
-        config.Require("scale_attn_by_inverse_layer_idx", "false");
         config.Require("add_cross_attention", "false");
         if (hidden % heads != 0)
         {
             throw new InvalidDataException($"{config.Path}: n_embd {hidden} is no multiple of n_head {heads}");
         }
 
-        attends = AttentionOptions.Causal(HeadDim);
+        var scale = config.Bool("scale_attn_weights", true) ? 1f / MathF.Sqrt(HeadDim) : 1f;
+        var byLayer = config.Bool("scale_attn_by_inverse_layer_idx", false);
 
         // Files of the base model carry no "transformer." prefix; old ones hold the causal masks as buffers.
         var prefix = weights.Contains("transformer.wte.weight") ? "transformer." : "";
@@ -43,13 +41,17 @@ internal sealed class Gpt2 : CausalLM
         wpe = Take("wpe.weight", ContextLength, hidden);
         h = Enumerable.Range(0, layers).Select(i => new Block(
             Take($"h.{i}.ln_1.weight", hidden), Take($"h.{i}.ln_1.bias", hidden),
-            TakeConv1D($"h.{i}.attn.c_attn", hidden, 3 * hidden), TakeConv1D($"h.{i}.attn.c_proj", hidden, hidden),
+            TakeConv1D($"h.{i}.attn.c_attn", hidden, 3 * hidden), new AttentionOptions(byLayer ? scale / (i + 1) : scale), TakeConv1D($"h.{i}.attn.c_proj", hidden, hidden),
             Take($"h.{i}.ln_2.weight", hidden), Take($"h.{i}.ln_2.bias", hidden),
             TakeConv1D($"h.{i}.mlp.c_fc", hidden, inner), TakeConv1D($"h.{i}.mlp.c_proj", inner, hidden))).ToArray();
         ln_f_weight = Take("ln_f.weight", hidden);
         ln_f_bias = Take("ln_f.bias", hidden);
-        // tie_word_embeddings is true unless said otherwise; an untied file holds its own head.
-        lm_head = OwnLinear(config.Bool("tie_word_embeddings", true) && !weights.Contains("lm_head.weight") ? wte.alias() : weights.Take("lm_head.weight", VocabularySize, hidden));
+        var tied = config.Bool("tie_word_embeddings", true);
+        lm_head = OwnLinear(tied ? wte.alias() : weights.Take("lm_head.weight", VocabularySize, hidden));
+        if (tied)
+        {
+            weights.Ignore(name => name == "lm_head.weight"); // some files store the tied head a second time
+        }
     }
 
     public override int Layers => h.Length;
@@ -69,7 +71,7 @@ internal sealed class Gpt2 : CausalLM
         {
             var block = h[layer];
             var qkv = block.c_attn.Forward(Norm(x, block.ln_1_weight, block.ln_1_bias)).view(-1, 3, heads, HeadDim);
-            var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2), attends); // [tokens, heads * head_dim]
+            var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2), block.attends); // [tokens, heads * head_dim]
             x = x + block.attn_c_proj.Forward(y);
             x = x + block.mlp_c_proj.Forward(Gelu(block.c_fc.Forward(Norm(x, block.ln_2_weight, block.ln_2_bias)))); // [tokens, hidden]
         }
@@ -84,6 +86,6 @@ internal sealed class Gpt2 : CausalLM
     private static Tensor Gelu(Tensor x) => 0.5 * x * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
 
     private sealed record Block(
-        Tensor ln_1_weight, Tensor ln_1_bias, Linear c_attn, Linear attn_c_proj,
+        Tensor ln_1_weight, Tensor ln_1_bias, Linear c_attn, AttentionOptions attends, Linear attn_c_proj,
         Tensor ln_2_weight, Tensor ln_2_bias, Linear c_fc, Linear mlp_c_proj);
 }

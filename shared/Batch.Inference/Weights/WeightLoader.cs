@@ -8,7 +8,7 @@ namespace Batch.Inference.Weights;
 /// Hands out the tensors of a Hugging Face folder by name, each once, in the wanted dtype on the wanted device. Strict: a missing tensor, an
 /// unexpected shape and, at <see cref="EnsureAllUsed"/>, a tensor nobody asked for are errors that name file, tensor and expectation.
 /// </summary>
-internal sealed class WeightLoader : IDisposable
+internal class WeightLoader : IDisposable
 {
     private readonly List<SafetensorsFile> _files = [];
     private readonly Dictionary<string, (SafetensorsFile File, TensorEntry Entry)> _tensors = [];
@@ -44,13 +44,16 @@ internal sealed class WeightLoader : IDisposable
         }
     }
 
+    /// <summary>For weights that come from elsewhere than files.</summary>
+    protected WeightLoader(ScalarType dtype, Device device) => (_folder, _dtype, _device) = ("", dtype, device);
+
     /// <summary>Number of elements over all tensors handed out.</summary>
     public long Parameters { get; private set; }
 
-    public bool Contains(string name) => _tensors.ContainsKey(name);
+    public virtual bool Contains(string name) => _tensors.ContainsKey(name);
 
     /// <summary>The tensor of that name with exactly that shape, in the loader's dtype on its device. The caller owns it.</summary>
-    public Tensor Take(string name, params long[] shape)
+    public virtual Tensor Take(string name, params long[] shape)
     {
         if (!_tensors.TryGetValue(name, out var found))
         {
@@ -98,7 +101,11 @@ internal sealed class WeightLoader : IDisposable
         return $"xxh128:{Convert.ToHexStringLower(hash.GetCurrentHash())}";
     }
 
-    public void Dispose() => _files.ForEach(f => f.Dispose());
+    public void Dispose()
+    {
+        _files.ForEach(f => f.Dispose());
+        GC.SuppressFinalize(this);
+    }
 
     private static Tensor Read(SafetensorsFile file, TensorEntry entry)
     {
