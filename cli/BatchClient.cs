@@ -49,6 +49,14 @@ internal sealed class BatchClient(HttpClient http)
         return (await ReadAsync(response, cancellationToken)).GetProperty("data").EnumerateArray().Select(job => new JobStatus(job)).ToList();
     }
 
+    /// <summary>Any route of the API.</summary>
+    public async Task<JsonElement> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = body is null ? null : JsonContent.Create(body, options: Output.Json) };
+        using var response = await http.SendAsync(request, cancellationToken);
+        return await ReadAsync(response, cancellationToken);
+    }
+
     /// <summary>Whether the server takes work; false while its model loads.</summary>
     public async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {

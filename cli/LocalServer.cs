@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
+using Batch.Jobs.Access;
 using Batch.LocalHost.Emulator;
 using Batch.LocalHost.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace Batch.Cli;
@@ -11,13 +13,16 @@ internal sealed class LocalServer : IAsyncDisposable
     private readonly Azurite _storage;
     private readonly IHost _host;
 
-    private LocalServer(Azurite storage, IHost host) => (_storage, _host) = (storage, host);
+    private LocalServer(Azurite storage, IHost host, string apiKey) => (_storage, _host, ApiKey) = (storage, host, apiKey);
+
+    /// <summary>A key of tenant default with every scope, kept in the data folder.</summary>
+    public string ApiKey { get; }
 
     public Uri Url => _host.GetHttpAddress();
 
     public string StorageConnection => _storage.ConnectionString;
 
-    /// <param name="dataFolder">Holds everything that must survive: queues, tables, blobs, the webhook secret.</param>
+    /// <param name="dataFolder">Holds everything that must survive: queues, tables, blobs, the webhook secret, the API key.</param>
     /// <param name="port">0 takes a free one.</param>
     /// <param name="settings">Settings of the functions, Name=Value; they win over all others.</param>
     /// <param name="log">Told what takes long.</param>
@@ -41,7 +46,10 @@ internal sealed class LocalServer : IAsyncDisposable
             ];
             host = Functions.Program.BuildHost(arguments);
             await host.StartAsync(cancellationToken);
-            return new LocalServer(storage, host);
+            var key = DevelopmentKey.ReadOrDraw(dataFolder);
+            await host.Services.GetRequiredService<ApiKeyStore>().AddAsync(
+                key, Caller.DefaultTenant, ApiScopes.Admin, "development", expiresAt: null, cancellationToken);
+            return new LocalServer(storage, host, key);
         }
         catch
         {

@@ -15,6 +15,7 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     JobCommands.CreateResult(),
     JobCommands.CreateCancel(),
     JobCommands.CreateReplay(),
+    KeyCommands.Create(),
     GenerateCommand.Create(),
     TokenizeCommand.Create(),
 };
@@ -40,7 +41,7 @@ static int Report(Exception error)
 {
     int code = error switch
     {
-        ArgumentException => ExitCode.Usage,
+        ArgumentException or Batch.Jobs.Requests.InvalidJobException => ExitCode.Usage,
         HttpRequestException => ExitCode.Unreachable,
         IOException or InvalidDataException or NotSupportedException or InvalidOperationException => ExitCode.Failure,
         OperationCanceledException => ExitCode.Failure,

@@ -13,7 +13,11 @@ internal sealed class ServerOption
         DefaultValueFactory = _ => Environment.GetEnvironmentVariable("BATCH_URL") ?? $"http://127.0.0.1:{DefaultPort}",
     };
 
-    private readonly Option<string?> _key = new("--key") { Description = "Function key, where the server asks for one", DefaultValueFactory = _ => Environment.GetEnvironmentVariable("BATCH_KEY") };
+    private readonly Option<string?> _key = new("--key")
+    {
+        Description = "API key, sk-…; by default that of BATCH_API_KEY, else the one serve keeps in .data/serve",
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("BATCH_API_KEY"),
+    };
 
     public void AddTo(Command command)
     {
@@ -22,7 +26,7 @@ internal sealed class ServerOption
     }
 
     public BatchClient Connect(ParseResult given) => Uri.TryCreate(given.GetValue(_url), UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-        ? Connect(url, given.GetValue(_key))
+        ? Connect(url, given.GetValue(_key) ?? DevelopmentKey.Find(url))
         : throw new ArgumentException($"--url must be an http or https address, was '{given.GetValue(_url)}'");
 
     public static BatchClient Connect(Uri url, string? key = null)
@@ -31,7 +35,7 @@ internal sealed class ServerOption
         var http = new HttpClient(new SocketsHttpHandler(), disposeHandler: true) { BaseAddress = new Uri(url.ToString().TrimEnd('/') + "/") };
         if (key is not null)
         {
-            http.DefaultRequestHeaders.Add("x-functions-key", key);
+            http.DefaultRequestHeaders.Authorization = new("Bearer", key);
         }
         return new BatchClient(http);
     }

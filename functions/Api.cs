@@ -23,7 +23,10 @@ internal static class Api
     {
         var status = e.Code switch
         {
-            JobErrorCode.JobNotFound => StatusCodes.Status404NotFound,
+            JobErrorCode.InvalidApiKey => StatusCodes.Status401Unauthorized,
+            JobErrorCode.InsufficientPermissions => StatusCodes.Status403Forbidden,
+            JobErrorCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
+            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound => StatusCodes.Status404NotFound,
             JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished => StatusCodes.Status409Conflict,
             _ => StatusCodes.Status400BadRequest,
         };

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Requests;
 using Microsoft.AspNetCore.Http;
@@ -19,13 +20,24 @@ internal static class ApiRequest
             if (body.Length > maxBytes)
             {
                 throw new InvalidJobException(
-                    JobErrorCode.InvalidRequest,
-                    $"the submission must be at most {maxBytes} bytes, was longer; put the prompt into a blob and name it in input_blob");
+                    JobErrorCode.RequestTooLarge,
+                    $"the body must be at most {maxBytes} bytes, was longer; put the prompt into a blob and name it in input_blob");
             }
         }
 
         return body.ToArray();
     }
+
+    /// <summary><c>?limit</c>, from 1 to <paramref name="most"/>.</summary>
+    public static int Limit(HttpRequest request, int standard, int most)
+    {
+        var given = request.Query["limit"].ToString();
+        return given.Length == 0 ? standard
+            : int.TryParse(given, CultureInfo.InvariantCulture, out var limit) && limit >= 1 && limit <= most ? limit
+            : throw new InvalidJobException(JobErrorCode.InvalidRequest, $"limit must be an integer from 1 to {most}", "limit");
+    }
+
+    public static string? Query(HttpRequest request, string name) => request.Query[name].ToString() is { Length: > 0 } given ? given : null;
 
     public static string? IdempotencyKey(HttpRequest request)
     {
@@ -37,8 +49,8 @@ internal static class ApiRequest
                 "Idempotency-Key");
     }
 
-    /// <summary>Who asks, for the audit log.</summary>
-    public static string Caller(HttpRequest request, AuditOptions options)
+    /// <summary>What the audit log calls a caller who has no key.</summary>
+    public static string PrincipalName(HttpRequest request, AuditOptions options)
     {
         var name = options.TrustPrincipalHeader ? request.Headers["X-MS-CLIENT-PRINCIPAL-NAME"].ToString() : "";
         return name.Length == 0 ? "http" : name;

@@ -1,15 +1,19 @@
 using Batch.Jobs;
+using Batch.Jobs.Access;
 using Microsoft.AspNetCore.Http;
 
 namespace Batch.Functions;
 
 /// <summary>A job with its text: so far while it runs, whole when it is finished.</summary>
-public sealed class GetJob(JobReader jobs)
+public sealed class GetJob(ApiGate gate, JobReader jobs)
 {
     [Function(nameof(GetJob))]
-    public async Task<IResult> RunAsync(
-        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "v1/jobs/{id}")] HttpRequest request,
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs/{id}")] HttpRequest request,
         string id,
-        CancellationToken cancellationToken) =>
-        await jobs.FindAsync(id, cancellationToken) is { } job ? Api.Json(job) : Api.NotFound(id);
+        CancellationToken cancellationToken) => gate.RunAsync(
+            request,
+            ApiScopes.Read,
+            async caller => await jobs.FindAsync(id, caller, cancellationToken) is { } job ? Api.Json(job) : Api.NotFound(id),
+            cancellationToken);
 }

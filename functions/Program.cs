@@ -1,5 +1,6 @@
 using Batch.Inference.Engine;
 using Batch.Jobs;
+using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
@@ -26,6 +27,7 @@ public static class Program
 
         // Settings, checked before anything starts.
         services.AddOptionsWithValidateOnStart<EngineOptions>().BindConfiguration("Engine").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<AccessOptions>().BindConfiguration("Access").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<JobsOptions>().BindConfiguration("Jobs").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations();
@@ -35,6 +37,11 @@ public static class Program
         services.AddSingleton<JobMetrics>();
         services.AddSingleton(StorageClients.FromConfiguration(builder.Configuration));
         services.AddHostedService<StorageSetup>();
+
+        // Who may come in.
+        services.AddSingleton<ApiKeyStore>();
+        services.AddSingleton<Authenticator>();
+        services.AddSingleton<ApiGate>();
 
         // A job comes in: from HTTP or from its message, to a row.
         services.AddSingleton<JobStore>();

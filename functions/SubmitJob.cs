@@ -1,6 +1,5 @@
 using Batch.Jobs;
-using Batch.Jobs.Audit;
-using Batch.Jobs.Requests;
+using Batch.Jobs.Access;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
@@ -9,23 +8,20 @@ namespace Batch.Functions;
 /// <summary>
 /// Accepts a job: 202 with its id and address. The same Idempotency-Key with the same body gives the same job, with another body 409.
 /// </summary>
-public sealed class SubmitJob(JobIntake intake, IOptions<JobsOptions> options, IOptions<AuditOptions> audit)
+public sealed class SubmitJob(ApiGate gate, JobIntake intake, IOptions<JobsOptions> options)
 {
     [Function(nameof(SubmitJob))]
-    public async Task<IResult> RunAsync(
-        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "v1/jobs")] HttpRequest request, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var body = await ApiRequest.ReadBodyAsync(request, options.Value.MaxInputBytes, cancellationToken);
-            var job = await intake.SubmitAsync(
-                body, ApiRequest.IdempotencyKey(request), ApiRequest.Caller(request, audit.Value), "POST /v1/jobs", cancellationToken);
-            request.HttpContext.Response.Headers.Location = $"/v1/jobs/{job.Id}";
-            return Api.Json(new { job.Id, Status = job.State }, StatusCodes.Status202Accepted);
-        }
-        catch (InvalidJobException e)
-        {
-            return Api.Error(e);
-        }
-    }
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs")] HttpRequest request, CancellationToken cancellationToken) =>
+        gate.RunAsync(
+            request,
+            ApiScopes.Submit,
+            async caller =>
+            {
+                var body = await ApiRequest.ReadBodyAsync(request, options.Value.MaxInputBytes, cancellationToken);
+                var job = await intake.SubmitAsync(body, ApiRequest.IdempotencyKey(request), caller, "POST /v1/jobs", cancellationToken);
+                request.HttpContext.Response.Headers.Location = $"/v1/jobs/{job.Id}";
+                return Api.Json(new { job.Id, Status = job.State }, StatusCodes.Status202Accepted);
+            },
+            cancellationToken);
 }

@@ -29,7 +29,7 @@ internal static class DemoCommand
         await server.WaitUntilReadyAsync(cancellationToken);
 
         Step($"Submitting {jobs.Count} jobs to {server.Url}v1/jobs");
-        var client = ServerOption.Connect(server.Url);
+        var client = ServerOption.Connect(server.Url, server.ApiKey);
         var submitted = new List<DemoJob>();
         foreach (var job in jobs)
         {

@@ -40,7 +40,7 @@ var queues = {
 
 @export()
 @description('Tables, as the code names them.')
-var tables = ['jobs', 'audit']
+var tables = ['jobs', 'audit', 'apikeys']
 
 @export()
 @description('Blob containers, as the code names them.')

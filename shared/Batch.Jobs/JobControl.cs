@@ -1,3 +1,4 @@
+using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
@@ -11,14 +12,14 @@ public sealed class JobControl(JobStore store, JobIntake intake, EventPublisher 
     /// Ends a waiting job now; a running one within about a second, its text so far kept. Gives the job back as it is, finished ones
     /// unchanged.
     /// </summary>
-    public async Task<Job?> CancelAsync(string id, string caller, CancellationToken cancellationToken)
+    public async Task<Job?> CancelAsync(string id, Caller caller, CancellationToken cancellationToken)
     {
-        if (await store.FindAsync(id, cancellationToken) is not { } job)
+        if (await store.FindAsync(id, caller.Tenant, cancellationToken) is not { } job)
         {
             return null;
         }
 
-        await audit.CancelledAsync(job, caller, cancellationToken);
+        await audit.CancelledAsync(job, caller.Name, cancellationToken);
         job = await store.UpdateAsync(job, row => row.Cancel(time.GetUtcNow()), cancellationToken);
 
         // A crash before this publishes later: the job's message is still on the queue and finds the event pending.
@@ -26,9 +27,9 @@ public sealed class JobControl(JobStore store, JobIntake intake, EventPublisher 
     }
 
     /// <summary>Lets a failed job run again under its id and seed. Its event, should it fail again, has the same id as before.</summary>
-    public async Task<Job?> ReplayAsync(string id, CancellationToken cancellationToken)
+    public async Task<Job?> ReplayAsync(string id, Caller caller, CancellationToken cancellationToken)
     {
-        if (await store.FindAsync(id, cancellationToken) is not { } job)
+        if (await store.FindAsync(id, caller.Tenant, cancellationToken) is not { } job)
         {
             return null;
         }

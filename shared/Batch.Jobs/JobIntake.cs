@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Azure.Storage.Queues.Models;
+using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
@@ -21,14 +22,14 @@ public sealed class JobIntake(
     /// submission is wrong.
     /// </summary>
     public async Task<Job> SubmitAsync(
-        ReadOnlyMemory<byte> body, string? idempotencyKey, string caller, string route, CancellationToken cancellationToken)
+        ReadOnlyMemory<byte> body, string? idempotencyKey, Caller caller, string route, CancellationToken cancellationToken)
     {
         try
         {
             using var document = JobRequestParser.ReadJson(body);
-            var request = await inputs.ReadAsync(document.RootElement, cancellationToken);
+            var request = OwnedBy(caller, await inputs.ReadAsync(document.RootElement, cancellationToken));
             var id = request.Id ?? (idempotencyKey is null ? NewId() : IdFrom($"{request.Tenant}\n{idempotencyKey}"));
-            var job = await AddAsync(id, request, caller, route, cancellationToken);
+            var job = await AddAsync(id, request, caller.Name, route, cancellationToken);
             if (job.Fingerprint != FingerprintOf(request))
             {
                 throw new InvalidJobException(
@@ -77,6 +78,7 @@ public sealed class JobIntake(
             }
 
             var request = await inputs.ReadAsync(root, cancellationToken);
+            request = request with { Tenant = request.Tenant ?? Caller.DefaultTenant };
             return new Arrival(await AddAsync(id, request, "queue", "queue", cancellationToken), carried);
         }
         catch (InvalidJobException e)
@@ -103,7 +105,7 @@ public sealed class JobIntake(
         var job = new Job
         {
             PartitionKey = id,
-            Tenant = request.Tenant,
+            Tenant = request.Tenant!,
             Caller = caller,
             Route = route,
             Model = request.Model,
@@ -133,6 +135,11 @@ public sealed class JobIntake(
 
         return stored;
     }
+
+    private static JobRequest OwnedBy(Caller caller, JobRequest request) => request.Tenant is null || request.Tenant == caller.Tenant
+        ? request with { Tenant = caller.Tenant }
+        : throw new InvalidJobException(
+            JobErrorCode.InvalidRequest, $"tenant must be that of the API key, '{caller.Tenant}', was {JsonField.Quote(request.Tenant)}", "tenant");
 
     private static string NewId() => $"job_{RandomNumberGenerator.GetHexString(32, lowercase: true)}";
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Batch.Jobs.Access;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs;
@@ -33,9 +34,9 @@ public sealed record JobViewWebhook(WebhookState Status, int Attempts, string? L
 public sealed class JobReader(JobStore store, EngineHost engines)
 {
     /// <summary>The job with its text: so far while it runs, whole when it is finished.</summary>
-    public async Task<JobView?> FindAsync(string id, CancellationToken cancellationToken)
+    public async Task<JobView?> FindAsync(string id, Caller caller, CancellationToken cancellationToken)
     {
-        if (await store.FindAsync(id, cancellationToken) is not { } job)
+        if (await store.FindAsync(id, caller.Tenant, cancellationToken) is not { } job)
         {
             return null;
         }
@@ -51,16 +52,16 @@ public sealed class JobReader(JobStore store, EngineHost engines)
             : View(job) with { Text = progress.Text, Progress = new JobViewProgress(progress.CompletionTokens) };
     }
 
-    /// <summary>Newest first, without texts, from the one after the job <paramref name="after"/>; null when that is no job.</summary>
-    public async Task<JobPage?> ListAsync(int limit, string? after, CancellationToken cancellationToken)
+    /// <summary>The caller's jobs, newest first, without texts, from the one after the job <paramref name="after"/>; null when that is no job.</summary>
+    public async Task<JobPage?> ListAsync(int limit, string? after, Caller caller, CancellationToken cancellationToken)
     {
-        var start = after is null ? null : await store.FindAsync(after, cancellationToken);
+        var start = after is null ? null : await store.FindAsync(after, caller.Tenant, cancellationToken);
         if (after is not null && start is null)
         {
             return null;
         }
 
-        var jobs = await store.ListAsync(start, cancellationToken).Take(limit + 1).Select(View).ToListAsync(cancellationToken);
+        var jobs = await store.ListAsync(caller.Tenant, start, cancellationToken).Take(limit + 1).Select(View).ToListAsync(cancellationToken);
         var page = jobs.Take(limit).ToList();
         return new JobPage("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, jobs.Count > limit);
     }

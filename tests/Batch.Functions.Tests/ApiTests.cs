@@ -66,13 +66,13 @@ public sealed class ApiTests(StorageEmulator storage)
     }
 
     [Fact]
-    public async Task SubmitJob_Answers400_WhenTheBodyIsTooLong()
+    public async Task SubmitJob_Answers413_WhenTheBodyIsTooLong()
     {
         await using var host = await RunningHost.StartAsync(storage, Scripted, settings: "--Jobs:MaxInputBytes=1024");
 
         using var response = await host.SubmitAsync($$"""{"prompt":"{{new string('x', 2000)}}"}""");
 
-        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
         Assert.Contains("at most 1024 bytes", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Azure.Storage.Queues;
 using Batch.Jobs;
+using Batch.Jobs.Access;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Tests;
 using Batch.LocalHost.Hosting;
@@ -48,12 +49,19 @@ internal sealed class RunningHost : IAsyncDisposable
 
         await host.StartAsync(Cancellation);
         var running = new RunningHost(host);
+        running.Http.DefaultRequestHeaders.Authorization = new("Bearer", await running.NewKeyAsync(Caller.DefaultTenant, ApiScopes.Admin));
         if (waitUntilReady)
         {
             await host.Services.GetRequiredService<EngineHost>().GetAsync(Cancellation);
         }
 
         return running;
+    }
+
+    public async Task<string> NewKeyAsync(string tenant, ApiScopes scopes, DateTimeOffset? expiresAt = null)
+    {
+        var keys = _host.Services.GetRequiredService<ApiKeyStore>();
+        return (await keys.CreateAsync(tenant, scopes, "test", expiresAt, Cancellation)).Secret;
     }
 
     public async Task<HttpResponseMessage> SubmitAsync(string json, string? key = null)

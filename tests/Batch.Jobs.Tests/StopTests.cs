@@ -17,11 +17,11 @@ public sealed class StopTests(StorageEmulator storage)
         var processing = batch.PumpAsync();
         await batch.Engine.Held;
 
-        Assert.Equal(JobState.Running, (await batch.Control.CancelAsync(job.Id, "tester", Cancellation))!.State);
+        Assert.Equal(JobState.Running, (await batch.Control.CancelAsync(job.Id, TestBatch.Tester, Cancellation))!.State);
         batch.Time.Advance(TimeSpan.FromSeconds(1));
         Assert.Empty(await processing);
 
-        var view = await batch.Reader.FindAsync(job.Id, Cancellation);
+        var view = await batch.Reader.FindAsync(job.Id, TestBatch.Tester, Cancellation);
         Assert.Equal((JobState.Cancelled, "cancelled", "first piece", 1), (view!.Status, view.FinishReason, view.Text, view.Usage!.CompletionTokens));
         Assert.Equal($"{job.Id}:cancelled", Assert.Single(await batch.EventsAsync()).GetProperty("id").GetString());
         Assert.Contains(await batch.AuditAsync(job.Id), row => row.GetString("Kind") == "cancel");
@@ -33,7 +33,7 @@ public sealed class StopTests(StorageEmulator storage)
         await using var batch = await TestBatch.StartAsync(storage);
         var job = await batch.SubmitAsync("""{"prompt":"Once"}""");
 
-        var cancelled = await batch.Control.CancelAsync(job.Id, "tester", Cancellation);
+        var cancelled = await batch.Control.CancelAsync(job.Id, TestBatch.Tester, Cancellation);
         Assert.Empty(await batch.PumpAsync());
 
         Assert.Equal(JobState.Cancelled, cancelled!.State);
@@ -47,7 +47,7 @@ public sealed class StopTests(StorageEmulator storage)
         await using var batch = await TestBatch.StartAsync(storage);
         var job = await batch.SubmitAsync("""{"prompt":"Once"}""");
         batch.Faults.CrashAfterWrite(2);
-        await Assert.ThrowsAsync<SimulatedCrashException>(() => batch.Control.CancelAsync(job.Id, "tester", Cancellation));
+        await Assert.ThrowsAsync<SimulatedCrashException>(() => batch.Control.CancelAsync(job.Id, TestBatch.Tester, Cancellation));
         batch.Faults.Revive();
 
         Assert.Empty(await batch.PumpAsync());
@@ -63,8 +63,8 @@ public sealed class StopTests(StorageEmulator storage)
         var job = await batch.SubmitAsync("""{"prompt":"Once"}""");
         await batch.PumpAsync();
 
-        Assert.Equal(JobState.Succeeded, (await batch.Control.CancelAsync(job.Id, "tester", Cancellation))!.State);
-        Assert.Null(await batch.Control.CancelAsync("nobody", "tester", Cancellation));
+        Assert.Equal(JobState.Succeeded, (await batch.Control.CancelAsync(job.Id, TestBatch.Tester, Cancellation))!.State);
+        Assert.Null(await batch.Control.CancelAsync("nobody", TestBatch.Tester, Cancellation));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class StopTests(StorageEmulator storage)
         batch.Time.Advance(TimeSpan.FromSeconds(30));
         Assert.Empty(await processing);
 
-        var view = await batch.Reader.FindAsync(job.Id, Cancellation);
+        var view = await batch.Reader.FindAsync(job.Id, TestBatch.Tester, Cancellation);
         Assert.Equal((JobState.Expired, "expired", "first piece"), (view!.Status, view.FinishReason, view.Text));
         Assert.Equal(JobState.Expired, (await batch.Store.FindResultAsync(job.Id, Cancellation))!.Status);
     }
@@ -97,7 +97,7 @@ public sealed class StopTests(StorageEmulator storage)
         JobView? view;
         do
         {
-            view = await batch.Reader.FindAsync(job.Id, Cancellation);
+            view = await batch.Reader.FindAsync(job.Id, TestBatch.Tester, Cancellation);
         }
         while (view!.Text is null);
         batch.Engine.LetGo();
@@ -149,7 +149,7 @@ public sealed class StopTests(StorageEmulator storage)
         Assert.Contains(job.Id, (await batch.ReceiveAsync(JobQueues.FailedJobs))!.Body.ToString(), StringComparison.Ordinal);
         Assert.Null(await batch.ReceiveAsync(JobQueues.FailedJobs));
 
-        await batch.Control.ReplayAsync(job.Id, Cancellation);
+        await batch.Control.ReplayAsync(job.Id, TestBatch.Tester, Cancellation);
         Assert.Empty(await batch.PumpAsync());
         Assert.Equal((JobState.Succeeded, null), ((await batch.FindAsync(job.Id)).State, (await batch.FindAsync(job.Id)).ErrorCode));
     }

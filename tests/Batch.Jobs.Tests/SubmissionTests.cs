@@ -55,13 +55,13 @@ public sealed class SubmissionTests(StorageEmulator storage)
             batch.Time.Advance(TimeSpan.FromSeconds(1));
         }
 
-        var first = await batch.Reader.ListAsync(2, after: null, Cancellation);
-        var second = await batch.Reader.ListAsync(1, after: first!.LastId, Cancellation);
+        var first = await batch.Reader.ListAsync(2, after: null, TestBatch.Tester, Cancellation);
+        var second = await batch.Reader.ListAsync(1, after: first!.LastId, TestBatch.Tester, Cancellation);
 
         Assert.Equal(["list-3", "list-2"], first.Data.Select(job => job.Id));
         Assert.True(first.HasMore);
         Assert.Equal(["list-1"], second!.Data.Select(job => job.Id));
-        Assert.Null(await batch.Reader.ListAsync(1, after: "nobody", Cancellation));
+        Assert.Null(await batch.Reader.ListAsync(1, after: "nobody", TestBatch.Tester, Cancellation));
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class SubmissionTests(StorageEmulator storage)
 
         Assert.Empty(await batch.PumpAsync());
 
-        Assert.Equal(16, (await batch.Reader.FindAsync(job.Id, Cancellation))!.Metadata!.Count);
+        Assert.Equal(16, (await batch.Reader.FindAsync(job.Id, TestBatch.Tester, Cancellation))!.Metadata!.Count);
         Assert.Single(await batch.EventsAsync());
         var escapes = pairs.Replace("長長", "😀", StringComparison.Ordinal);
         Assert.Contains("bytes as JSON", (await Assert.ThrowsAsync<InvalidJobException>(() => batch.SubmitAsync($$$"""{"prompt":"Once","metadata":{{{{escapes}}}}}"""))).Message, StringComparison.Ordinal);

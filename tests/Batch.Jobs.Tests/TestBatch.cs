@@ -7,6 +7,7 @@ using Azure.Storage.Blobs;
 using Azure.Storage.Queues;
 using Azure.Storage.Queues.Models;
 using Batch.Inference.Engine;
+using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
@@ -22,6 +23,8 @@ namespace Batch.Jobs.Tests;
 internal sealed class TestBatch : IAsyncDisposable
 {
     public const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    public static readonly Caller Tester = Caller.Anyone("tester");
 
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
@@ -95,7 +98,7 @@ internal sealed class TestBatch : IAsyncDisposable
     }
 
     public Task<Job> SubmitAsync(string json, string? key = null) =>
-        Intake.SubmitAsync(Encoding.UTF8.GetBytes(json), key, "tester", "test", Cancellation);
+        Intake.SubmitAsync(Encoding.UTF8.GetBytes(json), key, Tester, "test", Cancellation);
 
     public Task EnqueueAsync(string body) => _host.GetQueueClient(JobQueues.Jobs).SendMessageAsync(body, Cancellation);
 

@@ -70,7 +70,7 @@ public sealed partial class WebhookTests(StorageEmulator storage)
 
         Assert.Equal((WebhookState.Failed, 10), await WebhookAsync(batch));
         Assert.Single(receiver.Requests.Select(request => request.Headers["webhook-id"]).Distinct());
-        var view = await batch.Reader.FindAsync("hook", TestBatch.Cancellation);
+        var view = await batch.Reader.FindAsync("hook", TestBatch.Tester, TestBatch.Cancellation);
         Assert.Equal("the receiver answered 500, wanted 2xx", view!.Webhook!.LastError);
         var waiting = await batch.Clients.Queues.GetQueueClient(JobQueues.Webhooks).GetPropertiesAsync(TestBatch.Cancellation);
         Assert.Equal(10, waiting.Value.ApproximateMessagesCount); // the first, still locked, and one more per failure but the last

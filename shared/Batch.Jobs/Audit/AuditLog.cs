@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Azure.Data.Tables;
+using Batch.Jobs.Access;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 using Microsoft.Extensions.Options;
@@ -58,14 +59,15 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
         },
         cancellationToken);
 
-    public Task RefusedAsync(string caller, string route, InvalidJobException error, CancellationToken cancellationToken)
+    public Task RefusedAsync(Caller caller, string route, InvalidJobException error, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         return WriteAsync(
-            new TableEntity(PartitionOf("default", now), RowOf(now, $"refused_{Guid.CreateVersion7(now):N}"))
+            new TableEntity(PartitionOf(caller.Tenant, now), RowOf(now, $"refused_{Guid.CreateVersion7(now):N}"))
             {
                 ["Kind"] = "submit",
-                ["Caller"] = caller,
+                ["Tenant"] = caller.Tenant,
+                ["Caller"] = caller.Name,
                 ["Route"] = route,
                 ["At"] = now,
                 ["Outcome"] = "Refused",

@@ -25,4 +25,8 @@ public static class JobErrorCode
     public const string JobFinished = "job_finished";
     public const string IdempotencyConflict = "idempotency_conflict";
     public const string RetriesExhausted = "retries_exhausted";
+    public const string InvalidApiKey = "invalid_api_key";
+    public const string InsufficientPermissions = "insufficient_permissions";
+    public const string KeyNotFound = "key_not_found";
+    public const string RequestTooLarge = "request_too_large";
 }

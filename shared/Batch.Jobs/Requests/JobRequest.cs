@@ -9,7 +9,8 @@ public sealed record JobRequest
     /// <summary>The caller's own id; submitting it again with the same content gives the same job.</summary>
     public string? Id { get; init; }
 
-    public string Tenant { get; init; } = "default";
+    /// <summary>Null takes the caller's.</summary>
+    public string? Tenant { get; init; }
 
     /// <summary>Null takes the configured model.</summary>
     public string? Model { get; init; }

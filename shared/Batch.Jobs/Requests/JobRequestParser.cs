@@ -84,10 +84,7 @@ public static class JobRequestParser
         ? field.Value.ValueKind == JsonValueKind.Null ? request : read(request, field)
         : throw (Unsupported.Contains(field.Name)
             ? new InvalidJobException(JobErrorCode.UnsupportedParameter, $"{field.Name} is not supported; leave it out", field.Name)
-            : new InvalidJobException(
-                JobErrorCode.InvalidRequest,
-                $"unknown field {JsonField.Quote(field.Name)}; check its spelling or leave it out",
-                JsonField.Clip(field.Name)));
+            : JsonField.Unknown(field));
 
     private static Func<JobRequest, JsonProperty, JobRequest> Parameter(Func<JobParameters, JsonProperty, JobParameters> read) =>
         (request, field) => request with { Parameters = read(request.Parameters, field) };

@@ -115,6 +115,14 @@ internal static partial class JsonField
         return [.. field.Value.EnumerateArray().Select((item, index) => Message(field, item, index))];
     }
 
+    /// <summary>The fields of an object that are not null.</summary>
+    public static IEnumerable<JsonProperty> Fields(JsonElement root) => root.ValueKind == JsonValueKind.Object
+        ? root.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null)
+        : throw new InvalidJobException(JobErrorCode.InvalidRequest, $"the body must be a JSON object, was {Describe(root)}");
+
+    public static InvalidJobException Unknown(JsonProperty field) => new(
+        JobErrorCode.InvalidRequest, $"unknown field {Quote(field.Name)}; check its spelling or leave it out", Clip(field.Name));
+
     public static InvalidJobException Wrong(JsonProperty field, string wanted, string? seen = null) =>
         new(JobErrorCode.InvalidRequest, $"{field.Name} must be {wanted}, was {seen ?? Describe(field.Value)}", field.Name);
 

@@ -23,9 +23,6 @@ public sealed class JobStore(StorageClients clients)
     // A table property holds 32 Ki characters; a longer submission goes to a blob and the row keeps its fingerprint (claim check).
     private const int LongestInlineRequest = 30_000;
 
-    // One partition lists all jobs; its keys fall with time, so that the newest comes first.
-    private const string ListPartition = "newest";
-
     private readonly TableClient _rows = clients.Tables.GetTableClient(JobsTable);
     private readonly BlobContainerClient _inputs = clients.Blobs.GetBlobContainerClient(InputsContainer);
     private readonly BlobContainerClient _results = clients.Blobs.GetBlobContainerClient(ResultsContainer);
@@ -37,11 +34,15 @@ public sealed class JobStore(StorageClients clients)
         return row.HasValue ? row.Value : null;
     }
 
+    /// <summary>The job if it is the tenant's.</summary>
+    public async Task<Job?> FindAsync(string id, string tenant, CancellationToken cancellationToken) =>
+        await FindAsync(id, cancellationToken) is { } job && job.Tenant == tenant ? job : null;
+
     /// <summary>Adds the job, or gives the one that has its id already.</summary>
     public async Task<Job> AddAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
     {
         job = await FindAsync(job.Id, cancellationToken) ?? await InsertAsync(job, request, cancellationToken);
-        await _rows.UpsertEntityAsync(new TableEntity(ListPartition, ListKey(job)), TableUpdateMode.Replace, cancellationToken);
+        await _rows.UpsertEntityAsync(new TableEntity(ListPartition(job.Tenant), ListKey(job)), TableUpdateMode.Replace, cancellationToken);
         return job;
     }
 
@@ -146,11 +147,11 @@ public sealed class JobStore(StorageClients clients)
         }
     }
 
-    /// <summary>Newest first, from the one after <paramref name="after"/>.</summary>
-    public async IAsyncEnumerable<Job> ListAsync(Job? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The tenant's jobs, newest first, from the one after <paramref name="after"/>.</summary>
+    public async IAsyncEnumerable<Job> ListAsync(string tenant, Job? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var filter = TableClient.CreateQueryFilter(
-            $"PartitionKey eq {ListPartition} and RowKey gt {(after is null ? "" : ListKey(after))}");
+            $"PartitionKey eq {ListPartition(tenant)} and RowKey gt {(after is null ? "" : ListKey(after))}");
         await foreach (var entry in _rows.QueryAsync<TableEntity>(filter, select: ["RowKey"], cancellationToken: cancellationToken))
         {
             if (await FindAsync(entry.RowKey[20..], cancellationToken) is { } job)
@@ -184,6 +185,9 @@ public sealed class JobStore(StorageClients clients)
                 ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being submitted", e);
         }
     }
+
+    // One partition lists all jobs of a tenant; its keys fall with time, so that the newest comes first. No job's id has its space.
+    private static string ListPartition(string tenant) => $"newest {tenant}";
 
     private static string BlobName(string id) => $"{id}.json";
 

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Batch.Jobs.Access;
+using Batch.Jobs.Storage;
+using Microsoft.Extensions.Configuration;
+
+namespace Batch.Cli.Commands;
+
+/// <summary>keys create, list, rotate, revoke: over HTTP with an admin key, and the first key of a tenant straight into the storage.</summary>
+internal static class KeyCommands
+{
+    public static Command Create() => new("keys", "Make and end the API keys of your tenant") { CreateCreate(), CreateList(), CreateRotate(), CreateRevoke() };
+
+    private static Command CreateCreate()
+    {
+        var name = new Option<string?>("--name") { Description = "What the key is for" };
+        var scopes = new Option<string>("--scopes") { Description = "read, submit, admin; several separated by commas", DefaultValueFactory = _ => ScopeNames.Default };
+        var expires = new Option<DateTimeOffset?>("--expires") { Description = "When the key ends, such as 2027-01-31T00:00Z; never by default" };
+        var storage = new Option<string?>("--storage") { Description = "Write the key into this storage (account name, or connection string) instead of asking the server: for a tenant's first key", HelpName = "ACCOUNT" };
+        var tenant = new Option<string>("--tenant") { Description = "Whose key, with --storage", DefaultValueFactory = _ => Caller.DefaultTenant };
+        var server = new ServerOption();
+        var command = new Command("create", "Make a key; it is shown this once") { name, scopes, expires, storage, tenant };
+        server.AddTo(command);
+        command.SetAction(async (given, cancellationToken) =>
+        {
+            var (allowed, end) = (ScopeNames.Read(given.GetValue(scopes)!), given.GetValue(expires));
+            if (given.GetValue(storage) is { } account)
+            {
+                var store = new ApiKeyStore(Storage(account), TimeProvider.System);
+                Show(given.GetValue(tenant)!, (await store.CreateAsync(given.GetValue(tenant)!, allowed, given.GetValue(name), end, cancellationToken)).Secret);
+                return ExitCode.Success;
+            }
+            var asked = new JsonObject { ["name"] = given.GetValue(name), ["scopes"] = ScopeNames.Write(allowed), ["expires_at"] = end?.ToUnixTimeSeconds() };
+            Show(await server.Connect(given).SendAsync(HttpMethod.Post, "v1/keys", asked, cancellationToken));
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static Command CreateList()
+    {
+        var server = new ServerOption();
+        var command = new Command("list", "Show the tenant's keys, without the keys themselves");
+        server.AddTo(command);
+        command.SetAction(async (given, cancellationToken) =>
+        {
+            var keys = await server.Connect(given).SendAsync(HttpMethod.Get, "v1/keys", null, cancellationToken);
+            foreach (var key in keys.GetProperty("data").EnumerateArray())
+            {
+                Console.Out.WriteLine(JsonSerializer.Serialize(key, Output.Json));
+            }
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static Command CreateRotate()
+    {
+        var id = new Argument<string>("ID") { Description = "The key, by its id" };
+        var overlap = new Option<int>("--overlap") { Description = "Seconds for which the old key goes on", DefaultValueFactory = _ => 86_400 };
+        var server = new ServerOption();
+        var command = new Command("rotate", "Make a key with the rights of another, which ends after the overlap") { id, overlap };
+        server.AddTo(command);
+        command.SetAction(async (given, cancellationToken) =>
+        {
+            var asked = new JsonObject { ["overlap_seconds"] = given.GetValue(overlap) };
+            Show(await server.Connect(given).SendAsync(HttpMethod.Post, $"v1/keys/{Uri.EscapeDataString(given.GetValue(id)!)}/rotate", asked, cancellationToken));
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static Command CreateRevoke()
+    {
+        var id = new Argument<string>("ID") { Description = "The key, by its id" };
+        var server = new ServerOption();
+        var command = new Command("revoke", "End a key at once") { id };
+        server.AddTo(command);
+        command.SetAction(async (given, cancellationToken) =>
+        {
+            await server.Connect(given).SendAsync(HttpMethod.Delete, $"v1/keys/{Uri.EscapeDataString(given.GetValue(id)!)}", null, cancellationToken);
+            Console.Out.WriteLine($"{given.GetValue(id)} is revoked");
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    // The account by the identity of whoever is logged in to Azure, or by a connection string.
+    private static StorageClients Storage(string account) => StorageClients.FromConfiguration(new ConfigurationBuilder().AddInMemoryCollection(
+        [new(account.Contains('=', StringComparison.Ordinal) ? "AzureWebJobsStorage" : "AzureWebJobsStorage:accountName", account)]).Build());
+
+    private static void Show(JsonElement made) => Show(made.GetProperty("tenant").GetString()!, made.GetProperty("key").GetString()!);
+
+    private static void Show(string tenant, string secret)
+    {
+        Console.Error.WriteLine($"The key of tenant {tenant}, shown this once:");
+        Console.Out.WriteLine(secret);
+    }
+}
