@@ -54,15 +54,6 @@ internal static partial class Devices
     /// </summary>
     public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 && !Brgemm.Serves(dtype) ? 4 : 1;
 
-    /// <summary>Where <see cref="Layers.DecodeAttention"/> replaces the framework's attention for single rows.</summary>
-    public static bool HasDecodeKernel(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32;
-
-    /// <summary>
-    /// Rows of a prompt are attended to in tiles of this many, so that a text does not depend on how a prompt was cut into steps, nor on whether it was
-    /// computed a second time; 0 takes all rows at once, where speed is worth more than the last bits.
-    /// </summary>
-    public static int AttentionTile(Device device) => device.type == DeviceType.CPU ? 64 : 0;
-
     // By default the threads of libgomp spin while they wait. Where other work wants the processor, each parallel region then waits for a time slice:
     // on 2 busy cores a small operator took 12 ms instead of 0.04 ms. libgomp reads its variables when it is loaded, from the process's own environment.
     private static void LetIdleThreadsSleep()

@@ -25,7 +25,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
         var row = 0;
         foreach (var (sequence, count) in step)
         {
-            AddSpans(spans, sequence, count, row);
+            spans.Add(new AttentionSpan(row, count, Slots(sequence, sequence.ComputedTokens + count)));
             for (var i = 0; i < count; i++, row++)
             {
                 var position = sequence.ComputedTokens + i;
@@ -63,21 +63,6 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     {
         model.Dispose();
         cache.Dispose();
-    }
-
-    // Rows of the text are attended to one by one even where several are computed at once (again, after a preemption): as they were the first time.
-    private void AddSpans(List<AttentionSpan> spans, Sequence sequence, int count, int row)
-    {
-        var first = sequence.ComputedTokens;
-        var ofPrompt = Math.Clamp(sequence.PromptTokens - first, 0, count);
-        if (ofPrompt > 0)
-        {
-            spans.Add(new AttentionSpan(row, ofPrompt, Slots(sequence, first + ofPrompt), OfPrompt: true));
-        }
-        for (var i = ofPrompt; i < count; i++)
-        {
-            spans.Add(new AttentionSpan(row + i, 1, Slots(sequence, first + i + 1), OfPrompt: false));
-        }
     }
 
     private long[] Slots(Sequence sequence, int context)

@@ -1,21 +1,16 @@
-using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Kernels;
 
 /// <summary>The memory of a tensor on the CPU.</summary>
-internal static unsafe class TensorMemory
+internal static unsafe partial class TensorMemory
 {
-    /// <summary>The first byte; valid while the tensor lives. The tensor is contiguous.</summary>
-    public static byte* Pointer(this Tensor tensor)
-    {
-        // A span reaches 2 GiB at most, the tensor may be larger.
-        if (tensor.numel() < 1 << 28)
-        {
-            return (byte*)Unsafe.AsPointer(ref tensor.bytes[0]);
-        }
-        using var flat = tensor.view(-1);
-        using var first = flat.narrow(0, 0, 1);
-        return (byte*)Unsafe.AsPointer(ref first.bytes[0]);
-    }
+    /// <summary>The first element; valid while the tensor lives.</summary>
+    public static byte* Pointer(this Tensor tensor) => (byte*)THSTensor_data(tensor.Handle);
+
+    // What TorchSharp's own accessors call; theirs hand out spans, which reach 2 GiB at most and want contiguous tensors.
+    [LibraryImport("LibTorchSharp")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories | DllImportSearchPath.AssemblyDirectory)]
+    private static partial void* THSTensor_data(nint handle);
 }

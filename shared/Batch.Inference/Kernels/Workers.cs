@@ -80,7 +80,7 @@ internal static class Workers
             else
             {
                 Interlocked.Increment(ref _asleep);
-                if (_current == last || !TakeSleeper()) // a job that came meanwhile either finds us _asleep or is found by us
+                if (_current == last || !TakeSleeper()) // a job that came meanwhile either finds us asleep or is found by us
                 {
                     Wake.Wait();
                 }

@@ -62,7 +62,14 @@ internal sealed unsafe class PackedLinear : Linear
         {
             for (var tile = i * chunk; tile < Math.Min(tiles, (i + 1) * chunk); tile++)
             {
-                Multiply(source, rows, weight, offset, target, tile);
+                if (dtype == ScalarType.BFloat16)
+                {
+                    Multiply<BFloat16Lanes>(source, rows, weight, offset, target, tile);
+                }
+                else
+                {
+                    Multiply<Float32Lanes>(source, rows, weight, offset, target, tile);
+                }
             }
         });
         return y;
@@ -76,48 +83,34 @@ internal sealed unsafe class PackedLinear : Linear
 
     // The outputs of one tile, for all rows.
     [SkipLocalsInit]
-    private void Multiply(byte* source, int rows, byte* weight, float* offset, byte* target, int tile)
+    private void Multiply<T>(byte* source, int rows, byte* weight, float* offset, byte* target, int tile)
+        where T : struct, ILanes
     {
         var product = stackalloc float[RowBlock * Tile];
-        var size = dtype == ScalarType.BFloat16 ? sizeof(ushort) : sizeof(float);
         var columns = Math.Min(Tile, outputs - tile * Tile);
         for (var row = 0; row < rows; row += RowBlock)
         {
             var count = Math.Min(RowBlock, rows - row);
-            Brgemm.Multiply(dtype, count, Tile, inputs, source + (long)row * inputs * size, weight + (long)tile * inputs * Tile * size, product);
+            Brgemm.Multiply(dtype, count, Tile, inputs, source + (long)row * inputs * T.Size, weight + (long)tile * inputs * Tile * T.Size, product);
             for (var r = 0; r < count; r++)
             {
-                Store(product + r * Tile, offset + tile * Tile, target + ((row + r) * (long)outputs + tile * Tile) * size, columns);
+                Store<T>(product + r * Tile, offset + tile * Tile, target + ((row + r) * (long)outputs + tile * Tile) * T.Size, columns);
             }
         }
     }
 
-    [SkipLocalsInit]
-    private void Store(float* product, float* offset, byte* target, int columns)
+    private static void Store<T>(float* product, float* offset, byte* target, int columns)
+        where T : struct, ILanes
     {
-        var low = Vector512.Load(product) + Vector512.Load(offset);
-        var high = Vector512.Load(product + Tile / 2) + Vector512.Load(offset + Tile / 2);
-        if (dtype == ScalarType.BFloat16)
+        if (columns == Tile)
         {
-            var y = stackalloc ushort[Tile];
-            var whole = columns == Tile ? (ushort*)target : y;
-            BFloat16Lanes.Round(low).Store(whole);
-            BFloat16Lanes.Round(high).Store(whole + Tile / 2);
-            if (columns < Tile)
-            {
-                new Span<ushort>(y, columns).CopyTo(new Span<ushort>(target, columns));
-            }
+            T.Store(Vector512.Load(product) + Vector512.Load(offset), target, 0);
+            T.Store(Vector512.Load(product + Tile / 2) + Vector512.Load(offset + Tile / 2), target, Tile / 2);
+            return;
         }
-        else
+        for (var column = 0; column < columns; column++)
         {
-            var y = stackalloc float[Tile];
-            var whole = columns == Tile ? (float*)target : y;
-            low.Store(whole);
-            high.Store(whole + Tile / 2);
-            if (columns < Tile)
-            {
-                new Span<float>(y, columns).CopyTo(new Span<float>(target, columns));
-            }
+            T.StoreOne(product[column] + offset[column], target, column);
         }
     }
 

@@ -6,8 +6,7 @@ namespace Batch.Inference.Layers;
 
 /// <summary>Rows of one sequence in a step: where they start in the batch, how many they are, and where the sequence's tokens lie in the cache.</summary>
 /// <param name="Slots">Cache slots of all tokens up to and including the last row.</param>
-/// <param name="OfPrompt">The rows are of the prompt; otherwise it is one row, of the text.</param>
-internal sealed record AttentionSpan(int Start, int Rows, long[] Slots, bool OfPrompt = true);
+internal sealed record AttentionSpan(int Start, int Rows, long[] Slots);
 
 /// <summary>What a layer does with its scores: softcap * tanh(scale * q·k / softcap), and who sees whom.</summary>
 /// <param name="Scale">Of q·k; 1 / sqrt(head_dim) in most families.</param>
@@ -24,37 +23,32 @@ internal sealed record AttentionOptions(float Scale, int? Window = null, float? 
 
 /// <summary>
 /// Attention of a ragged batch over the block cache (Kwon et al. 2023): writes the step's keys and values to their slots, then lets each sequence's rows
-/// see their own past. Each sequence is computed by itself, so its result does not depend on its neighbours; each row in the way that its position
-/// asks for, so it does not depend on which other rows of its sequence share the step.
+/// see their own past. Each sequence is computed by itself, so its result does not depend on its neighbours; with <see cref="RowAttention"/> each row, so
+/// that it does not depend on which other rows of its sequence share the step, either.
 /// </summary>
 internal sealed class PagedAttention
 {
+    private readonly RowAttention? _own; // on the CPU
     private readonly KvCache _cache;
-    private readonly Tensor _newSlots; // [tokens]
-    private readonly List<(int Start, long[][] Decodes, Gather? Gather)> _parts = []; // in the rows' order: contexts for the decode kernel, or one gather
+    private readonly Tensor _newSlots = null!; // [tokens]
+    private readonly List<Gather> _gathers = [];
     private readonly long _rows; // of all spans
 
     /// <param name="cache">Keys and values of all layers.</param>
     /// <param name="newSlots">[tokens]: the slot of each row.</param>
     /// <param name="spans">In the order of the rows. Rows after the last span belong to no sequence.</param>
-    public PagedAttention(KvCache cache, long[] newSlots, IReadOnlyList<AttentionSpan> spans)
+    /// <param name="own">False for the framework's attention where there is an own kernel, too: what tests compare with.</param>
+    public PagedAttention(KvCache cache, long[] newSlots, IReadOnlyList<AttentionSpan> spans, bool own = true)
     {
-        var device = cache.Keys[0].device;
-        (_cache, _newSlots, _rows) = (cache, tensor(newSlots, device: device), spans[^1].Start + spans[^1].Rows);
-        var hasKernel = Devices.HasDecodeKernel(device, cache.Keys[0].dtype);
-        for (var i = 0; i < spans.Count;)
+        _cache = cache;
+        if (own && RowAttention.Serves(cache))
         {
-            var decodes = hasKernel ? spans.Skip(i).TakeWhile(s => !s.OfPrompt).Select(s => s.Slots).ToArray() : [];
-            if (decodes.Length > 0)
-            {
-                _parts.Add((spans[i].Start, decodes, null));
-                i += decodes.Length;
-            }
-            else
-            {
-                _parts.AddRange(Gather.Tiles(spans[i++], device).Select(tile => (0, Array.Empty<long[]>(), (Gather?)tile)));
-            }
+            _own = new RowAttention(cache, newSlots, spans);
+            return;
         }
+        var device = cache.Keys[0].device;
+        (_newSlots, _rows) = (tensor(newSlots, device: device), spans[^1].Start + spans[^1].Rows);
+        _gathers = spans.Select(s => new Gather(s, device)).ToList();
     }
 
     /// <param name="q">[tokens, heads, head_dim]</param>
@@ -64,14 +58,14 @@ internal sealed class PagedAttention
     /// <returns>[tokens, heads * head_dim]</returns>
     public Tensor Forward(int layer, Tensor q, Tensor k, Tensor v, AttentionOptions options)
     {
+        if (_own is not null)
+        {
+            return _own.Forward(layer, q, k, v, options);
+        }
         var (keys, values) = (_cache.Keys[layer], _cache.Values[layer]); // [slots, kv_heads, head_dim]
         keys.index_copy_(0, _newSlots, k);
         values.index_copy_(0, _newSlots, v);
-        var y = new List<Tensor>(_parts.Count + 1);
-        foreach (var (start, decodes, gather) in _parts)
-        {
-            y.Add(gather?.Attend(q, keys, values, options) ?? DecodeAttention.Forward(q.narrow(0, start, decodes.Length), keys, values, decodes, options));
-        }
+        var y = _gathers.Select(gather => gather.Attend(q, keys, values, options)).ToList();
         if (q.shape[0] > _rows)
         {
             y.Add(zeros([q.shape[0] - _rows, y[0].shape[1]], q.dtype, q.device));
@@ -80,32 +74,9 @@ internal sealed class PagedAttention
     }
 
     // Copies a sequence's keys and values together and hands them to the framework's attention. Works on every device, for any number of rows.
-    // Row [offset] of the [size] rows that are computed is the span's first.
-    private sealed class Gather(AttentionSpan span, int size, int offset, Device device)
+    private sealed class Gather(AttentionSpan span, Device device)
     {
         private readonly Dictionary<int, View> _views = []; // by the number of tokens that fall out of the window: layers differ in their windows
-
-        // The framework sums over a row's keys in an order that depends on how many rows and keys a call has. Where bits matter, a prompt's rows are computed
-        // in tiles that lie at multiples of their size from its start, filled up where the step holds only part of one.
-        public static IEnumerable<Gather> Tiles(AttentionSpan span, Device device)
-        {
-            var size = span.OfPrompt ? Devices.AttentionTile(device) : 0;
-            if (size == 0)
-            {
-                yield return new Gather(span, span.Rows, 0, device);
-                yield break;
-            }
-            var (end, first) = (span.Slots.Length, span.Slots.Length - span.Rows);
-            for (var start = first / size * size; start < end; start += size)
-            {
-                var (from, to) = (Math.Max(start, first), Math.Min(start + size, end));
-                // What fills up is masked. It is the sequence's own, so that no stranger's NaN meets a zero.
-                var slots = new long[start + size];
-                slots.AsSpan(to).Fill(span.Slots[to - 1]);
-                span.Slots.AsSpan(0, to).CopyTo(slots);
-                yield return new Gather(new AttentionSpan(span.Start + from - first, to - from, slots), size, from - start, device);
-            }
-        }
 
         public Tensor Attend(Tensor q, Tensor keys, Tensor values, AttentionOptions options)
         {
@@ -114,34 +85,23 @@ internal sealed class PagedAttention
             var k = keys.index_select(0, slots).transpose(0, 1).unsqueeze(1); // [kv_heads, 1, context, head_dim]
             var v = values.index_select(0, slots).transpose(0, 1).unsqueeze(1);
             var group = heads / kvHeads;
-            q = Fill(q.narrow(0, span.Start, span.Rows)).reshape(size, kvHeads, group, headDim);
-            if (size == 1)
+            q = q.narrow(0, span.Start, span.Rows).reshape(span.Rows, kvHeads, group, headDim);
+            if (span.Rows == 1)
             {
                 // The query heads of a group share keys: they take the place of the rows.
                 return Attend(q.transpose(0, 1), k, v, null, options).reshape(1, heads * headDim); // [kv_heads, 1, group, head_dim]
             }
             long[] shape = [kvHeads, group, k.shape[2], headDim];
             var y = Attend(q.permute(1, 2, 0, 3), k.expand(shape), v.expand(shape), mask, options); // [kv_heads, group, rows, head_dim]
-            return y.permute(2, 0, 1, 3).reshape(size, heads * headDim).narrow(0, offset, span.Rows);
-        }
-
-        private Tensor Fill(Tensor q)
-        {
-            if (size == span.Rows)
-            {
-                return q;
-            }
-            var whole = zeros([size, q.shape[1], q.shape[2]], q.dtype, q.device);
-            whole.narrow(0, offset, span.Rows).copy_(q);
-            return whole;
+            return y.permute(2, 0, 1, 3).reshape(span.Rows, heads * headDim);
         }
 
         private View Seen(AttentionOptions options)
         {
-            var unseen = options.Unseen(span.Slots.Length, size);
+            var unseen = options.Unseen(span.Slots.Length, span.Rows);
             if (!_views.TryGetValue(unseen, out var view))
             {
-                var (rows, context) = (size, span.Slots.Length - unseen);
+                var (rows, context) = (span.Rows, span.Slots.Length - unseen);
                 // Row i is the token at context - rows + i and sees all up to itself, within its window.
                 var mask = rows == 1 ? null : ones([rows, context], ScalarType.Bool, device).tril(context - rows);
                 if (mask is not null && options.Window is { } window)

@@ -13,31 +13,72 @@ public class AttentionTests
     [Theory]
     [InlineData(8, 4, 16, 1, 0.25f, null, null)]
     [InlineData(6, 6, 20, 1, 0.3f, null, 5f)]
-    [InlineData(8, 2, 64, 300, 0.125f, null, null)]
-    [InlineData(8, 2, 64, 300, 0.2f, 17, null)]
+    [InlineData(8, 2, 64, 240, 0.125f, null, null)]
+    [InlineData(8, 2, 64, 240, 0.2f, 17, null)]
     [InlineData(4, 1, 32, 120, 0.1f, 40, 2f)]
+    [InlineData(9, 3, 40, 120, 0.2f, null, null)]
     [InlineData(4, 4, 32, 120, 0.5f, 1, 0.5f)]
-    public void DecodeAttention_GivesItsFormula(int heads, int kvHeads, int dim, int longest, float scale, int? window, float? softcap)
+    public void PagedAttention_GivesItsFormula_ForSingleRowsAnywhereInTheCache(int heads, int kvHeads, int dim, int longest, float scale, int? window, float? softcap)
     {
         using var scope = NewDisposeScope();
+        using var mode = inference_mode();
         manual_seed(3);
-        var (keys, values, q) = (randn(Slots, kvHeads, dim), randn(Slots, kvHeads, dim), randn(5, heads, dim));
-        var random = new Random(5);
-        var contexts = Enumerable.Range(0, 5).Select(row => Enumerable.Range(0, 1 + row * longest / 5).Select(_ => random.NextInt64(Slots)).ToArray()).ToArray();
+        using var cache = Filled(kvHeads, dim, ScalarType.Float32);
+        var slots = new Random(5);
+        var places = Enumerable.Range(0, Slots).Select(i => (long)i).ToArray();
+        slots.Shuffle(places);
+        var lengths = Enumerable.Range(0, 5).Select(row => 1 + row * longest / 5).ToArray();
+        var spans = lengths.Select((length, row) => new AttentionSpan(row, 1, places[lengths[..row].Sum()..][..length])).ToArray();
+        var (q, k, v) = (randn(5, heads, dim), randn(5, kvHeads, dim), randn(5, kvHeads, dim));
         var options = new AttentionOptions(scale, window, softcap);
 
-        var y = DecodeAttention.Forward(q, keys, values, contexts, options);
+        var y = new PagedAttention(cache, spans.Select(s => s.Slots[^1]).ToArray(), spans).Forward(0, q, k, v, options);
 
         for (var row = 0; row < 5; row++)
         {
-            AssertClose(Formula(q[row], keys, values, contexts[row], options), y[row]);
+            AssertClose(Formula(q[row], cache.Keys[0], cache.Values[0], spans[row].Slots, options), y[row]);
         }
     }
 
     [Theory]
-    [InlineData(ScalarType.Float32, 3e-6f)]
-    [InlineData(ScalarType.BFloat16, 3e-2f)]
-    public void PagedAttention_GivesItsFormula_ForChunksAndSingleRows(ScalarType dtype, float tolerance)
+    [InlineData(ScalarType.Float32, 6, 6, 64, null)]
+    [InlineData(ScalarType.BFloat16, 6, 2, 64, null)]
+    [InlineData(ScalarType.Float32, 8, 1, 24, 9)]
+    [InlineData(ScalarType.BFloat16, 4, 2, 40, 20)]
+    public void PagedAttention_RowIsTheSame_BitForBit_InAnyChunks(ScalarType dtype, int heads, int kvHeads, int dim, int? window)
+    {
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        manual_seed(6);
+        const int Tokens = 70;
+        var (q, k, v) = (randn(Tokens, heads, dim).to(dtype), randn(Tokens, kvHeads, dim).to(dtype), randn(Tokens, kvHeads, dim).to(dtype));
+        var options = new AttentionOptions(0.3f, window);
+        Tensor Run(params int[] chunks)
+        {
+            using var cache = Filled(kvHeads, dim, dtype);
+            var (done, results) = (0, new List<Tensor>());
+            foreach (var chunk in chunks)
+            {
+                var span = new AttentionSpan(0, chunk, AttentionTests.Run(40, done + chunk));
+                Tensor Rows(Tensor all) => all.narrow(0, done, chunk);
+                results.Add(new PagedAttention(cache, span.Slots[done..], [span]).Forward(0, Rows(q), Rows(k), Rows(v), options));
+                done += chunk;
+            }
+            return cat(results, 0);
+        }
+
+        var whole = Run(Tokens);
+
+        Assert.True(whole.eq(Run(33, 1, 2, 30, 4)).all().item<bool>());
+        Assert.True(whole.eq(Run(Enumerable.Repeat(1, Tokens).ToArray())).all().item<bool>());
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32, true, 3e-6f)]
+    [InlineData(ScalarType.Float32, false, 3e-6f)]
+    [InlineData(ScalarType.BFloat16, true, 3e-2f)]
+    [InlineData(ScalarType.BFloat16, false, 3e-2f)]
+    public void PagedAttention_GivesItsFormula_ForChunksAndSingleRows(ScalarType dtype, bool own, float tolerance)
     {
         const int Heads = 6, KvHeads = 2, Dim = 16;
         using var scope = NewDisposeScope();
@@ -45,10 +86,8 @@ public class AttentionTests
         manual_seed(4);
         foreach (var options in new[] { AttentionOptions.Causal(Dim), new(0.4f), new(0.25f, 7), new(0.25f, null, 3f), new(0.3f, 9, 2f), new(0.25f, 1), new(0.25f, 1000) })
         {
-            using var cache = new KvCache(new OneLayer(KvHeads, Dim), Slots, dtype, CPU);
+            using var cache = Filled(KvHeads, Dim, dtype);
             var (past, first) = (12, 40);
-            cache.Keys[0].copy_(randn(Slots + 1, KvHeads, Dim));
-            cache.Values[0].copy_(randn(Slots + 1, KvHeads, Dim));
             // A row alone with its past, a whole prompt, and a chunk of a prompt; each sequence's tokens lie one after the other.
             long[][] contexts = [Run(0, past), Run(first, 11), Run(100, 30)];
             int[] rows = [1, 11, 8];
@@ -56,7 +95,7 @@ public class AttentionTests
             var newSlots = contexts.SelectMany((slots, i) => slots[^rows[i]..]).ToArray();
             var (q, k, v) = (randn(20, Heads, Dim).to(dtype), randn(20, KvHeads, Dim).to(dtype), randn(20, KvHeads, Dim).to(dtype));
 
-            var y = new PagedAttention(cache, newSlots, spans).Forward(0, q, k, v, options);
+            var y = new PagedAttention(cache, newSlots, spans, own).Forward(0, q, k, v, options);
 
             foreach (var span in spans)
             {
@@ -67,6 +106,14 @@ public class AttentionTests
                 }
             }
         }
+    }
+
+    private static KvCache Filled(int kvHeads, int dim, ScalarType dtype)
+    {
+        var cache = new KvCache(new OneLayer(kvHeads, dim), Slots, dtype, CPU);
+        cache.Keys[0].copy_(randn(Slots + 1, kvHeads, dim));
+        cache.Values[0].copy_(randn(Slots + 1, kvHeads, dim));
+        return cache;
     }
 
     private static long[] Run(int start, int length) => Enumerable.Range(start, length).Select(i => (long)i).ToArray();

@@ -1,0 +1,266 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Batch.Inference.Layers;
+
+namespace Batch.Inference.Kernels;
+
+/// <summary>One of the queries that a call of <see cref="AttentionKernel{T}"/> answers.</summary>
+/// <param name="vector">[head_dim]</param>
+/// <param name="output">[head_dim]</param>
+/// <param name="from">The first token of the context that it sees.</param>
+/// <param name="to">The token after the last that it sees.</param>
+internal readonly unsafe struct Query(byte* vector, byte* output, int from, int to)
+{
+    public readonly byte* Vector = vector, Output = output;
+    public readonly int From = from, To = to;
+}
+
+/// <summary>
+/// softmax(scores) V for up to four queries that share each key and value that is read. Each query's sums run in one fixed order, over the dimensions in
+/// 16 lanes and over the tokens that it sees from the first to the last, whatever queries are beside it.
+/// </summary>
+internal static unsafe class AttentionKernel<T>
+    where T : struct, ILanes
+{
+    /// <summary>Queries that may share a read.</summary>
+    public const int Width = 4;
+
+    private const int Lanes = 16;
+
+    /// <param name="queries">One to <see cref="Width"/> of them.</param>
+    /// <param name="tokens">For each token of the context, the offset of its key and its value, in elements.</param>
+    /// <param name="scores">Scratch of <see cref="Width"/> times the longest context.</param>
+    public static void Attend(ReadOnlySpan<Query> queries, long* tokens, byte* keys, byte* values, int dim, AttentionOptions options, float* scores)
+    {
+        var (first, end) = (queries[0].From, queries[0].To);
+        foreach (var query in queries)
+        {
+            (first, end) = (Math.Min(first, query.From), Math.Max(end, query.To));
+        }
+        tokens += first;
+        var length = end - first;
+        if (queries.Length == 1)
+        {
+            Score(queries[0].Vector, tokens, length, keys, dim, scores);
+        }
+        else
+        {
+            Score(queries, tokens, length, keys, dim, scores);
+        }
+        var scales = stackalloc float[Width];
+        for (var i = 0; i < queries.Length; i++)
+        {
+            // What the others see and this one does not weighs 0 and adds nothing.
+            var (from, to) = (queries[i].From - first, queries[i].To - first);
+            var row = scores + (long)i * length;
+            scales[i] = 1f / Softmax(row + from, to - from, options);
+            new Span<float>(row, from).Clear();
+            new Span<float>(row + to, length - to).Clear();
+        }
+        if (queries.Length == 1)
+        {
+            Weigh(queries[0].Output, scales[0], scores, tokens, length, values, dim);
+        }
+        else
+        {
+            Weigh(queries, scales, scores, tokens, length, values, dim);
+        }
+    }
+
+    private static void Score(byte* query, long* tokens, int length, byte* keys, int dim, float* scores)
+    {
+        for (var t = 0; t < length; t++)
+        {
+            var sum = Vector512<float>.Zero;
+            var d = 0;
+            for (; d <= dim - Lanes; d += Lanes)
+            {
+                sum = Vector512.FusedMultiplyAdd(T.Load(query, d), T.Load(keys, tokens[t] + d), sum);
+            }
+            scores[t] = Tail(query, keys, tokens[t], d, dim, Vector512.Sum(sum));
+        }
+    }
+
+    private static void Score(ReadOnlySpan<Query> queries, long* tokens, int length, byte* keys, int dim, float* scores)
+    {
+        byte* q0 = queries[0].Vector, q1 = queries[1].Vector, q2 = queries[Math.Min(2, queries.Length - 1)].Vector, q3 = queries[^1].Vector;
+        var (at1, at2, at3) = ((long)length, Math.Min(2, queries.Length - 1) * (long)length, (queries.Length - 1) * (long)length);
+        for (var t = 0; t < length; t++)
+        {
+            var (s0, s1, s2, s3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
+            var d = 0;
+            for (; d <= dim - Lanes; d += Lanes)
+            {
+                var key = T.Load(keys, tokens[t] + d);
+                s0 = Vector512.FusedMultiplyAdd(T.Load(q0, d), key, s0);
+                s1 = Vector512.FusedMultiplyAdd(T.Load(q1, d), key, s1);
+                s2 = Vector512.FusedMultiplyAdd(T.Load(q2, d), key, s2);
+                s3 = Vector512.FusedMultiplyAdd(T.Load(q3, d), key, s3);
+            }
+            scores[t] = Tail(q0, keys, tokens[t], d, dim, Vector512.Sum(s0));
+            scores[at1 + t] = Tail(q1, keys, tokens[t], d, dim, Vector512.Sum(s1));
+            scores[at2 + t] = Tail(q2, keys, tokens[t], d, dim, Vector512.Sum(s2));
+            scores[at3 + t] = Tail(q3, keys, tokens[t], d, dim, Vector512.Sum(s3));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Tail(byte* query, byte* keys, long token, int d, int dim, float sum)
+    {
+        for (; d < dim; d++)
+        {
+            sum += T.LoadOne(query, d) * T.LoadOne(keys, token + d);
+        }
+        return sum;
+    }
+
+    // exp(score - max) in place; returns their sum.
+    private static float Softmax(float* x, int length, AttentionOptions options)
+    {
+        var max = Scale(x, length, options);
+        var sums = Vector512<float>.Zero;
+        var at = 0;
+        for (; at <= length - Lanes; at += Lanes)
+        {
+            var e = Vector512.Exp(Vector512.Load(x + at) - Vector512.Create(max));
+            e.Store(x + at);
+            sums += e;
+        }
+        var sum = Vector512.Sum(sums);
+        for (; at < length; at++)
+        {
+            x[at] = MathF.Exp(x[at] - max);
+            sum += x[at];
+        }
+        return sum;
+    }
+
+    // Scale and softcap, in place; returns the largest.
+    private static float Scale(float* x, int length, AttentionOptions options)
+    {
+        if (options.Softcap is { } softcap)
+        {
+            for (var i = 0; i < length; i++)
+            {
+                x[i] = softcap * MathF.Tanh(x[i] * options.Scale / softcap);
+            }
+        }
+        else
+        {
+            for (var i = 0; i <= length - Lanes; i += Lanes)
+            {
+                (Vector512.Load(x + i) * options.Scale).Store(x + i);
+            }
+            for (var i = length / Lanes * Lanes; i < length; i++)
+            {
+                x[i] *= options.Scale;
+            }
+        }
+        return Max(x, length);
+    }
+
+    private static float Max(float* x, int length)
+    {
+        var (max, i) = (float.NegativeInfinity, 0);
+        if (length >= Lanes)
+        {
+            var lanes = Vector512.Load(x);
+            for (i = Lanes; i <= length - Lanes; i += Lanes)
+            {
+                lanes = Vector512.Max(lanes, Vector512.Load(x + i));
+            }
+            for (var lane = 0; lane < Lanes; lane++)
+            {
+                max = MathF.Max(max, lanes[lane]);
+            }
+        }
+        for (; i < length; i++)
+        {
+            max = MathF.Max(max, x[i]);
+        }
+        return max;
+    }
+
+    // Four vectors of the output at once, so that four chains of additions hide each other's latency.
+    private static void Weigh(byte* output, float scale, float* weights, long* tokens, int length, byte* values, int dim)
+    {
+        var d = 0;
+        for (; d <= dim - 4 * Lanes; d += 4 * Lanes)
+        {
+            var (y0, y1, y2, y3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
+            for (var t = 0; t < length; t++)
+            {
+                var (weight, at) = (Vector512.Create(weights[t]), tokens[t] + d);
+                y0 = Vector512.FusedMultiplyAdd(T.Load(values, at), weight, y0);
+                y1 = Vector512.FusedMultiplyAdd(T.Load(values, at + Lanes), weight, y1);
+                y2 = Vector512.FusedMultiplyAdd(T.Load(values, at + 2 * Lanes), weight, y2);
+                y3 = Vector512.FusedMultiplyAdd(T.Load(values, at + 3 * Lanes), weight, y3);
+            }
+            T.Store(y0 * scale, output, d);
+            T.Store(y1 * scale, output, d + Lanes);
+            T.Store(y2 * scale, output, d + 2 * Lanes);
+            T.Store(y3 * scale, output, d + 3 * Lanes);
+        }
+        for (; d <= dim - Lanes; d += Lanes)
+        {
+            var y = Vector512<float>.Zero;
+            for (var t = 0; t < length; t++)
+            {
+                y = Vector512.FusedMultiplyAdd(T.Load(values, tokens[t] + d), Vector512.Create(weights[t]), y);
+            }
+            T.Store(y * scale, output, d);
+        }
+        Rest(output, scale, weights, tokens, length, values, d, dim);
+    }
+
+    private static void Weigh(ReadOnlySpan<Query> queries, float* scales, float* weights, long* tokens, int length, byte* values, int dim)
+    {
+        var last = queries.Length - 1;
+        float* w0 = weights, w1 = weights + length, w2 = weights + Math.Min(2, last) * (long)length, w3 = weights + last * (long)length;
+        var d = 0;
+        for (; d <= dim - 2 * Lanes; d += 2 * Lanes)
+        {
+            var (a0, a1, a2, a3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
+            var (b0, b1, b2, b3) = (a0, a1, a2, a3);
+            for (var t = 0; t < length; t++)
+            {
+                var (a, b) = (T.Load(values, tokens[t] + d), T.Load(values, tokens[t] + d + Lanes));
+                a0 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w0[t]), a0);
+                b0 = Vector512.FusedMultiplyAdd(b, Vector512.Create(w0[t]), b0);
+                a1 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w1[t]), a1);
+                b1 = Vector512.FusedMultiplyAdd(b, Vector512.Create(w1[t]), b1);
+                a2 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w2[t]), a2);
+                b2 = Vector512.FusedMultiplyAdd(b, Vector512.Create(w2[t]), b2);
+                a3 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w3[t]), a3);
+                b3 = Vector512.FusedMultiplyAdd(b, Vector512.Create(w3[t]), b3);
+            }
+            Store(queries[0].Output, scales[0], a0, b0, d);
+            Store(queries[1].Output, scales[1], a1, b1, d);
+            Store(queries[Math.Min(2, last)].Output, scales[Math.Min(2, last)], a2, b2, d);
+            Store(queries[last].Output, scales[last], a3, b3, d);
+        }
+        for (var i = 0; i <= last && d < dim; i++)
+        {
+            Rest(queries[i].Output, scales[i], weights + (long)i * length, tokens, length, values, d, dim);
+        }
+    }
+
+    private static void Rest(byte* output, float scale, float* weights, long* tokens, int length, byte* values, int d, int dim)
+    {
+        for (; d < dim; d++)
+        {
+            var y = 0f;
+            for (var t = 0; t < length; t++)
+            {
+                y = MathF.FusedMultiplyAdd(T.LoadOne(values, tokens[t] + d), weights[t], y);
+            }
+            T.StoreOne(y * scale, output, d);
+        }
+    }
+
+    private static void Store(byte* output, float scale, Vector512<float> low, Vector512<float> high, int d)
+    {
+        T.Store(low * scale, output, d);
+        T.Store(high * scale, output, d + Lanes);
+    }
+}

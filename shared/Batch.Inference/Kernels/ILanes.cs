@@ -1,0 +1,61 @@
+using System.Runtime.Intrinsics;
+
+namespace Batch.Inference.Kernels;
+
+/// <summary>How 16 elements of a dtype lie in memory. Kernels compute in float32, on 16 lanes on every processor, so that their order of summation is one.</summary>
+internal unsafe interface ILanes
+{
+    static abstract int Size { get; }
+
+    static abstract Vector512<float> Load(byte* from, long element);
+
+    static abstract void Store(Vector512<float> x, byte* to, long element);
+
+    static abstract float LoadOne(byte* from, long element);
+
+    static abstract void StoreOne(float x, byte* to, long element);
+}
+
+internal readonly unsafe struct Float32Lanes : ILanes
+{
+    public static int Size => sizeof(float);
+
+    public static Vector512<float> Load(byte* from, long element) => Vector512.Load((float*)from + element);
+
+    public static void Store(Vector512<float> x, byte* to, long element) => x.Store((float*)to + element);
+
+    public static float LoadOne(byte* from, long element) => ((float*)from)[element];
+
+    public static void StoreOne(float x, byte* to, long element) => ((float*)to)[element] = x;
+}
+
+/// <summary>bfloat16 is the upper half of float32; stores round to the nearest, ties to even, and keep what is not a number.</summary>
+internal readonly unsafe struct BFloat16Lanes : ILanes
+{
+    private const ushort NaN = 0x7fc0;
+
+    public static int Size => sizeof(ushort);
+
+    public static Vector512<float> Load(byte* from, long element)
+    {
+        var (low, high) = Vector256.Widen(Vector256.Load((ushort*)from + element));
+        return Vector512.ShiftLeft(Vector512.Create(low, high), 16).AsSingle();
+    }
+
+    public static void Store(Vector512<float> x, byte* to, long element)
+    {
+        var bits = x.AsUInt32();
+        var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512.Create(1u);
+        var rounded = Vector512.ShiftRightLogical(bits + odd + Vector512.Create(0x7fffu), 16);
+        rounded = Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), rounded, Vector512.Create((uint)NaN));
+        Vector256.Narrow(rounded.GetLower(), rounded.GetUpper()).Store((ushort*)to + element);
+    }
+
+    public static float LoadOne(byte* from, long element) => BitConverter.UInt32BitsToSingle((uint)((ushort*)from)[element] << 16);
+
+    public static void StoreOne(float x, byte* to, long element)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(x);
+        ((ushort*)to)[element] = float.IsNaN(x) ? NaN : (ushort)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    }
+}
