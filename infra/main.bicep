@@ -13,7 +13,7 @@ param location string
 @description('Optional. Image of the worker. Empty deploys a placeholder until the first image has been pushed.')
 param workerImage string = ''
 
-@description('Optional. GPU that each replica gets whole.')
+@description('Optional. GPUs of a replica: a whole T4 or A100, billed by the second, or a dedicated machine of one, two or four A100.')
 param gpuProfile gpuProfileType = 'Consumption-GPU-NC8as-T4'
 
 @description('Optional. Replicas that always run. 0 costs nothing while idle; 1 saves the cold start and keeps timers firing.')
@@ -25,6 +25,10 @@ param minReplicas int = 0
 @minValue(1)
 @maxValue(100)
 param maxReplicas int = 3
+
+@description('Optional. Replicas that the subscription\'s GPU quota in the region allows; 0 where it is not known.')
+@minValue(0)
+param replicaQuota int = 0
 
 @description('Optional. How queues drive replicas: rules that the platform derives from the triggers (native), or KEDA rules in the template (explicit).')
 param scaling 'native' | 'explicit' = 'native'
@@ -95,6 +99,12 @@ var hasModelShare = modelShareGiB == 0
   : modelShareGiB < 100
       ? fail('modelShareGiB is less than 100, the smallest NFS share')
       : isolateNetwork ? true : fail('modelShareGiB needs isolateNetwork: NFS has no keys, the network guards it')
+var weightsType = dtype == 'bfloat16' && contains(gpuProfile, 'T4')
+  ? fail('dtype bfloat16 needs an A100: a T4 computes it in software; take float16 or auto')
+  : dtype
+var mostReplicas = replicaQuota == 0 || maxReplicas <= replicaQuota
+  ? maxReplicas
+  : fail('maxReplicas is greater than replicaQuota: replicas beyond the quota never start')
 var consumers = empty(eventConsumers) || eventGrid ? eventConsumers : fail('eventConsumers needs eventGrid')
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -207,6 +217,8 @@ module appsEnvironment 'modules/environment.bicep' = {
     location: location
     tags: tags
     gpuProfile: gpuProfile
+    minMachines: minReplicas
+    maxMachines: maxReplicas
     subnetId: network.?outputs.appsSubnetId
     workspaceId: monitoring.outputs.workspaceId
     modelShareAccount: hasModelShare ? modelStorageName : null
@@ -229,20 +241,20 @@ module app 'modules/app.bicep' = {
     topicEndpoint: topic.?outputs.endpoint ?? ''
     image: workerImage
     gpuProfile: gpuProfile
-    engine: { modelPath: modelPath, device: device, dtype: dtype }
+    engine: { modelPath: modelPath, device: device, dtype: weightsType }
     mountModels: hasModelShare
     scaling: scaling
     jobsPerReplica: jobsPerReplica
     minReplicas: minReplicas <= maxReplicas ? minReplicas : fail('minReplicas is greater than maxReplicas')
-    maxReplicas: maxReplicas
+    maxReplicas: mostReplicas
     ingress: ingress
   }
 }
 
 module alerts 'modules/alerts.bicep' = {
   scope: group
-  dependsOn: [topic]
   params: {
+    appId: app.outputs.id
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId

@@ -12,6 +12,9 @@ param workspaceId string
 @description('Required. Queue service whose backlog is watched.')
 param queueServiceId string
 
+@description('Required. App whose restarts are watched.')
+param appId string
+
 @description('Optional. Name of the Event Grid topic whose dead letters are watched.')
 param topicName string?
 
@@ -40,6 +43,11 @@ var queries = {
     description: 'A job failed for good; it waits in ${queues.failedJobs} for an operator.'
     severity: 2
     query: 'StorageQueueLogs | where OperationName == "PutMessage" and StatusCode startswith "20" and ObjectKey contains "${queues.failedJobs}"'
+  }
+  'model-not-loaded': {
+    description: 'A replica could not load its model; jobs wait until it can.'
+    severity: 1
+    query: 'AppTraces | where SeverityLevel >= 3 and Message contains "did not load"'
   }
   'scaling-skipped': {
     description: 'The platform made no scale rule for a trigger, so its queue wakes no replica. Deploy with scaling = explicit.'
@@ -104,6 +112,35 @@ resource backlog 'Microsoft.Insights/metricAlerts@2026-01-01' = {
           operator: 'GreaterThan'
           threshold: 1000
           timeAggregation: 'Average'
+        }
+      ]
+    }
+    actions: [{ actionGroupId: actionGroup.id }]
+  }
+}
+
+resource restarts 'Microsoft.Insights/metricAlerts@2026-01-01' = {
+  name: 'replica-restarts'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'A replica restarted more than twice: a crash, a failing probe, or too little memory.'
+    severity: 2
+    enabled: true
+    scopes: [appId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'restarts'
+          metricNamespace: 'Microsoft.App/containerApps'
+          metricName: 'RestartCount'
+          operator: 'GreaterThan'
+          threshold: 2
+          timeAggregation: 'Maximum'
         }
       ]
     }

@@ -181,5 +181,6 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
   }
 }
 
+output id string = app.id
 output name string = app.name
 output url string = 'https://${app.properties.configuration.ingress.fqdn}'

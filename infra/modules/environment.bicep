@@ -12,6 +12,12 @@ param tags tagMap
 @description('Required. GPU workload profile.')
 param gpuProfile gpuProfileType
 
+@description('Required. Fewest machines of a dedicated GPU profile.')
+param minMachines int
+
+@description('Required. Most machines of a dedicated GPU profile.')
+param maxMachines int
+
 @description('Optional. Subnet of an environment that the internet does not reach.')
 param subnetId string?
 
@@ -21,6 +27,9 @@ param workspaceId string
 @description('Optional. Account that holds the NFS share "models".')
 param modelShareAccount string?
 
+// A serverless GPU profile takes no minimumCount or maximumCount, a dedicated one needs both.
+var machines = startsWith(gpuProfile, 'Consumption') ? {} : { minimumCount: minMachines, maximumCount: maxMachines }
+
 resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
   name: name
   location: location
@@ -29,10 +38,9 @@ resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
     // Through diagnostic settings: the direct way to the workspace wants its key.
     appLogsConfiguration: { destination: 'azure-monitor' }
     vnetConfiguration: empty(subnetId) ? null : { infrastructureSubnetId: subnetId, internal: true }
-    // A serverless GPU profile takes no minimumCount or maximumCount.
     workloadProfiles: [
       { name: 'Consumption', workloadProfileType: 'Consumption' }
-      { name: 'gpu', workloadProfileType: gpuProfile }
+      { name: 'gpu', workloadProfileType: gpuProfile, ...machines }
     ]
   }
 

@@ -5,8 +5,8 @@ type tagMap = {
 }
 
 @export()
-@description('Workload profiles that hand a whole GPU to each replica and bill by the second.')
-type gpuProfileType = 'Consumption-GPU-NC8as-T4' | 'Consumption-GPU-NC24-A100'
+@description('Workload profiles with GPUs. Consumption-GPU ones hand a whole GPU to each replica and bill by the second; the others are machines of one, two and four A100, billed while they exist.')
+type gpuProfileType = 'Consumption-GPU-NC8as-T4' | 'Consumption-GPU-NC24-A100' | 'NC24-A100' | 'NC48-A100' | 'NC96-A100'
 
 @export()
 @description('What the engine loads, and how.')
@@ -22,10 +22,13 @@ type engineSettings = {
 }
 
 @export()
-@description('What a replica takes from its profile: all of it.')
+@description('What a replica takes from its profile: all of it; a dedicated machine keeps some for itself.')
 var gpuProfiles = {
   'Consumption-GPU-NC8as-T4': { cpu: '8', memory: '56Gi' }
   'Consumption-GPU-NC24-A100': { cpu: '24', memory: '220Gi' }
+  'NC24-A100': { cpu: '22', memory: '200Gi' }
+  'NC48-A100': { cpu: '44', memory: '400Gi' }
+  'NC96-A100': { cpu: '88', memory: '800Gi' }
 }
 
 @export()

