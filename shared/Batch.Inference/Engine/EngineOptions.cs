@@ -41,4 +41,7 @@ public sealed class EngineOptions
     /// <summary>Size of the key-value cache, allocated once, in tokens over all sequences; 0 takes <see cref="MaxSequences"/> whole contexts, at most 65,536 tokens.</summary>
     [Range(0, 1 << 26)]
     public int CacheTokens { get; set; }
+
+    /// <summary>Computes what prompts begin alike with once: blocks of the cache are shared and kept until their place is needed.</summary>
+    public bool PrefixCaching { get; set; } = true;
 }

@@ -148,6 +148,7 @@ public partial class LlmEngine : IAsyncDisposable
             {
                 // A step is all or nothing: who was in it hears of it, and the engine is empty and sound for the next.
                 LogStepFailed(e);
+                _scheduler.Failed();
                 FailAll(e);
             }
         }
@@ -168,9 +169,9 @@ public partial class LlmEngine : IAsyncDisposable
 
     private void EndCancelled()
     {
-        foreach (var sequence in _scheduler.All().Where(s => s.CancelRequested))
+        while (_scheduler.FindCancelled() is { } sequence)
         {
-            End(sequence, new GenerationUpdate(sequence.Text.Flush(), sequence.CompletionTokens, FinishReason.Cancelled));
+            End(sequence, new GenerationUpdate(sequence.Text.Flush(), sequence.CompletionTokens, FinishReason.Cancelled) { CachedTokens = sequence.CachedTokens });
         }
     }
 
@@ -185,7 +186,7 @@ public partial class LlmEngine : IAsyncDisposable
         _rows.Clear();
         foreach (var scheduled in step)
         {
-            Scheduler.Computed(scheduled);
+            _scheduler.Computed(scheduled);
             if (scheduled.Sequence.PendingTokens == 0)
             {
                 _rows.Add(scheduled.Sequence);
@@ -218,7 +219,7 @@ public partial class LlmEngine : IAsyncDisposable
         {
             text += sequence.Text.Flush();
         }
-        var update = new GenerationUpdate(text, sequence.CompletionTokens, finish) { StopReason = stopReason, Logprobs = sampled.Logprobs };
+        var update = new GenerationUpdate(text, sequence.CompletionTokens, finish) { StopReason = stopReason, Logprobs = sampled.Logprobs, CachedTokens = sequence.CachedTokens };
         if (finish is null)
         {
             sequence.Publish(update);

@@ -43,7 +43,7 @@ internal static class ModelLoader
         var cache = new KvCache(model, blocks * options.BlockSize, dtype, device);
         var info = new ModelInfo(options.ModelName ?? Path.GetFileName(folder.TrimEnd('/', '\\')), config.ModelType, dtype.ToString().ToLowerInvariant(), device.ToString(),
             weights.Parameters, context, model.VocabularySize, weights.Fingerprint());
-        return new LoadedModel(info, tokenizer, new ModelRunner(model, cache, options.BlockSize, device), new BlockPool(blocks, options.BlockSize), EndOfText(folder, config, tokenizer).Where(id => id < tokenizer.VocabularySize).ToHashSet());
+        return new LoadedModel(info, tokenizer, new ModelRunner(model, cache, options.BlockSize, device), new BlockPool(blocks, options.BlockSize, options.PrefixCaching), EndOfText(folder, config, tokenizer).Where(id => id < tokenizer.VocabularySize).ToHashSet());
     }
 
     // generation_config.json speaks before config.json, as in transformers; either holds one id or several.

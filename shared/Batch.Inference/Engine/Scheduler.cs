@@ -5,18 +5,28 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens)
 
 /// <summary>
 /// Decides, step after step, whose tokens are computed. There is no prefill phase and no decode phase: every sequence has tokens that are not computed
-/// yet and catches up under one token budget. Sequences join and leave between steps. A full cache takes the blocks of the last in line, who starts
-/// over later (recomputation); the first in line always advances, so all end. Knows numbers only, no tensors; the engine thread owns it.
+/// yet and catches up under one token budget. One order, priority and then arrival, holds for admission, for service and, backwards, for preemption.
+/// A full cache takes the blocks of the last in line, who starts over later (recomputation); the first in line always advances, so all end.
+/// Knows numbers only, no tensors; the engine thread owns it.
 /// </summary>
 internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPool blocks)
 {
-    // Highest priority first, then order of arrival: the one order for admission, for service and, backwards, for preemption.
-    private static readonly Comparer<Sequence> InLine = Comparer<Sequence>.Create((a, b) =>
-        a.Request.Priority != b.Request.Priority ? b.Request.Priority.CompareTo(a.Request.Priority) : a.Arrival.CompareTo(b.Arrival));
+    /// <summary>How many steps smaller prompts may overtake one for which the cache has no room yet.</summary>
+    internal const int MostOvertakenSteps = 256;
 
-    private readonly SortedSet<Sequence> _waiting = new(InLine);
-    private readonly SortedSet<Sequence> _running = new(InLine);
+    // How many waiting sequences are looked at in a step when those before them find no room.
+    private const int MostRefused = 16;
+
+    private readonly SequenceLine _waiting = new();
+    private readonly SequenceLine _running = new();
     private readonly List<ScheduledSequence> _step = [];
+
+    // Everyone who runs gets a token in every step.
+    private readonly int _seats = Math.Min(maxSequences, maxBatchedTokens);
+    private int _budget;
+    private bool _preempted; // in this step
+    private Sequence? _overtaken;
+    private int _overtakenSteps;
 
     public int Running => _running.Count;
 
@@ -31,24 +41,66 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     public IReadOnlyList<ScheduledSequence> Schedule()
     {
         _step.Clear();
-        var budget = maxBatchedTokens;
+        (_budget, _preempted) = (maxBatchedTokens, false);
         // Those who decode come first: a long prompt never stalls them.
-        foreach (var sequence in _running.Where(s => s.PendingTokens == 1).ToList())
+        for (var i = 0; i < _running.Count; i++)
         {
-            TrySchedule(sequence, ref budget);
+            if (_running[i].PendingTokens == 1)
+            {
+                Serve(_running[i]);
+            }
         }
-        foreach (var sequence in _running.Where(s => s.PendingTokens > 1).ToList())
+        // Then, in line, those who have more to catch up and those who wait.
+        var (running, waiting, refused) = (0, 0, 0);
+        while (_budget > 0 && (running < _running.Count || waiting < _waiting.Count))
         {
-            TrySchedule(sequence, ref budget);
-        }
-        while (budget > 0 && _running.Count < maxSequences && _waiting.Min is { } next && Admit(next, ref budget))
-        {
+            if (waiting == _waiting.Count || (running < _running.Count && SequenceLine.Order.Compare(_running[running], _waiting[waiting]) < 0))
+            {
+                var sequence = _running[running++];
+                if (sequence.PendingTokens > 1)
+                {
+                    Serve(sequence);
+                }
+            }
+            else if (Admit(_waiting[waiting]))
+            {
+                running++; // it was put there
+            }
+            else
+            {
+                waiting = ++refused < MostRefused && MayOvertake(_waiting[waiting], first: waiting == 0) ? waiting + 1 : _waiting.Count;
+            }
         }
         return _step;
     }
 
     /// <summary>After the step: its tokens are in the cache.</summary>
-    public static void Computed(ScheduledSequence scheduled) => scheduled.Sequence.ComputedTokens += scheduled.Tokens;
+    public void Computed(ScheduledSequence scheduled)
+    {
+        var sequence = scheduled.Sequence;
+        sequence.ComputedTokens += scheduled.Tokens;
+        blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
+    }
+
+    /// <summary>After a step that failed: what it should have computed is in nobody's cache, so everyone inside starts over.</summary>
+    public void Failed()
+    {
+        while (_running.Count > 0)
+        {
+            Preempt(_running[^1]);
+        }
+        blocks.Forget();
+    }
+
+    /// <summary>Takes the sequence back to its first <paramref name="tokens"/> tokens, at least 1, between two steps; the last of them is computed again.</summary>
+    public void Truncate(Sequence sequence, int tokens)
+    {
+        sequence.Tokens.RemoveRange(tokens, sequence.Tokens.Count - tokens);
+        if (sequence.ComputedTokens >= tokens)
+        {
+            sequence.ComputedTokens = blocks.Truncate(sequence.Blocks, tokens - 1);
+        }
+    }
 
     /// <summary>Takes the sequence out, wherever it is, and frees its blocks.</summary>
     public void Remove(Sequence sequence)
@@ -58,56 +110,115 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         blocks.Release(sequence.Blocks);
     }
 
+    /// <summary>One whose caller has cancelled it, or null.</summary>
+    public Sequence? FindCancelled() => _running.FindCancelled() ?? _waiting.FindCancelled();
+
     /// <summary>Everyone inside, in line.</summary>
     public IReadOnlyList<Sequence> All() => [.. _running, .. _waiting];
 
-    private bool Admit(Sequence sequence, ref int budget)
+    private void Serve(Sequence sequence)
     {
-        // A new sequence preempts nobody, and starts only when the cache has room for its whole prompt: otherwise it would soon be preempted itself.
-        var tokens = Math.Min(sequence.PendingTokens, budget);
-        if (blocks.Free * blocks.BlockSize < sequence.Tokens.Count || !blocks.TryGrow(sequence.Blocks, tokens))
+        var tokens = Math.Min(sequence.PendingTokens, _budget);
+        while (tokens > 0 && !blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
         {
-            return false;
-        }
-        _waiting.Remove(sequence);
-        _running.Add(sequence);
-        _step.Add(new ScheduledSequence(sequence, tokens));
-        budget -= tokens;
-        return true;
-    }
-
-    private void TrySchedule(Sequence sequence, ref int budget)
-    {
-        var tokens = Math.Min(sequence.PendingTokens, budget);
-        if (tokens == 0 || !_running.Contains(sequence))
-        {
-            return; // no budget left, or preempted for another a moment ago
-        }
-        while (!blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
-        {
-            var last = _running.Max!;
-            Preempt(last, ref budget);
+            var last = _running[^1];
+            Preempt(last);
             if (last == sequence)
             {
                 return;
             }
         }
-        _step.Add(new ScheduledSequence(sequence, tokens));
-        budget -= tokens;
+        Schedule(sequence, tokens);
     }
 
-    private void Preempt(Sequence sequence, ref int budget)
+    // A sequence starts only when the cache has room for its whole prompt, and for a block more for each who runs: otherwise somebody would soon be
+    // preempted. It takes the place of others only where they are of a lower priority.
+    private bool Admit(Sequence sequence)
+    {
+        var mayPreempt = _running.Count > 0 && _running[^1].Request.Priority < sequence.Request.Priority;
+        if (mayPreempt ? !FitsInPlaceOfOthers(sequence) : _preempted || _running.Count == _seats)
+        {
+            return false;
+        }
+        var cached = sequence.ScoresPrompt ? 0 : blocks.Share(sequence.Blocks, sequence.Tokens);
+        while (_running.Count == _seats || !HasRoom(sequence))
+        {
+            if (_running.Count == 0 || _running[^1].Request.Priority >= sequence.Request.Priority)
+            {
+                blocks.Release(sequence.Blocks);
+                return false;
+            }
+            Preempt(_running[^1]);
+        }
+        _waiting.Remove(sequence);
+        _running.Add(sequence);
+        sequence.Admitted(cached);
+        var tokens = Math.Min(sequence.PendingTokens, _budget);
+        blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens);
+        Schedule(sequence, tokens);
+        return true;
+    }
+
+    private bool HasRoom(Sequence sequence) => blocks.BlocksFor(sequence.Tokens.Count) - sequence.Blocks.Count + _running.Count <= blocks.Free || _running.Count == 0;
+
+    // Whether preempting those of lower priority would make room; blocks that they share are not counted.
+    private bool FitsInPlaceOfOthers(Sequence sequence)
+    {
+        var (free, ahead) = (blocks.Free, _running.Count);
+        for (; ahead > 0 && _running[ahead - 1].Request.Priority < sequence.Request.Priority; ahead--)
+        {
+            foreach (var block in _running[ahead - 1].Blocks)
+            {
+                free += blocks.HoldersOf(block) == 1 ? 1 : 0;
+            }
+        }
+        return blocks.BlocksFor(sequence.Tokens.Count) + ahead <= free || ahead == 0;
+    }
+
+    private void Schedule(Sequence sequence, int tokens)
+    {
+        if (tokens == 0)
+        {
+            return;
+        }
+        _step.Add(new ScheduledSequence(sequence, tokens));
+        _budget -= tokens;
+        if (sequence.PendingTokens > 1)
+        {
+            // Already now, so that those behind in line share it within the step: a layer writes all keys and values before any row reads them.
+            // What is published will be computed: only who is still further behind can be preempted.
+            blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
+        }
+    }
+
+    // The first of those who wait has no room yet: smaller ones behind it may go on, but not for ever.
+    private bool MayOvertake(Sequence sequence, bool first)
+    {
+        if (_preempted || _running.Count == _seats)
+        {
+            return false;
+        }
+        if (first)
+        {
+            _overtakenSteps = sequence == _overtaken ? _overtakenSteps + 1 : 0;
+            _overtaken = sequence;
+        }
+        return _overtakenSteps < MostOvertakenSteps;
+    }
+
+    private void Preempt(Sequence sequence)
     {
         var at = _step.FindIndex(s => s.Sequence == sequence);
         if (at >= 0)
         {
-            budget += _step[at].Tokens;
+            _budget += _step[at].Tokens;
             _step.RemoveAt(at);
         }
         blocks.Release(sequence.Blocks);
         sequence.ComputedTokens = 0;
         _running.Remove(sequence);
         _waiting.Add(sequence);
+        _preempted = true;
         Preemptions++;
     }
 }

@@ -9,6 +9,7 @@ internal sealed class Sequence
 {
     private readonly Channel<GenerationUpdate> _updates = Channel.CreateUnbounded<GenerationUpdate>(new() { SingleReader = true, SingleWriter = true });
     private volatile bool _cancelRequested;
+    private bool _admitted;
 
     public Sequence(GenerationRequest request, ulong seed, TextStream text, long arrival)
     {
@@ -50,6 +51,12 @@ internal sealed class Sequence
     /// <summary>Cache blocks in the order of the tokens.</summary>
     public List<int> Blocks { get; } = [];
 
+    /// <summary>How many tokens of the prompt were in the cache already when the sequence was first admitted.</summary>
+    public int CachedTokens { get; private set; }
+
+    /// <summary>The prompt's tokens are scored: each must be computed, whatever the cache holds.</summary>
+    public bool ScoresPrompt => Sampling.PromptLogprobs is not null || (Sampling.Echo && Sampling.Logprobs is not null);
+
     public int PromptTokens => Request.PromptTokenIds.Count;
 
     public int CompletionTokens => Tokens.Count - PromptTokens;
@@ -62,6 +69,13 @@ internal sealed class Sequence
 
     /// <summary>Asks the engine to end the sequence before its next step. Any thread.</summary>
     public void Cancel() => _cancelRequested = true;
+
+    /// <summary>The scheduler lets it run; the cache holds its first <paramref name="computed"/> tokens already.</summary>
+    public void Admitted(int computed)
+    {
+        ComputedTokens = computed;
+        (CachedTokens, _admitted) = (_admitted ? CachedTokens : computed, true);
+    }
 
     public void Append(int token)
     {
