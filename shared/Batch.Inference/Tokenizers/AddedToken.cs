@@ -7,8 +7,9 @@ namespace Batch.Inference.Tokenizers;
 /// <param name="LeftStrip">Takes the white space before it along.</param>
 /// <param name="RightStrip">Takes the white space after it along.</param>
 /// <param name="SingleWord">Counts only where no letter, digit or underscore touches it.</param>
+/// <param name="Normalized">Looked for in the normalized text, and itself normalized.</param>
 internal sealed record AddedToken(
-    int Id, string Content, bool Special, bool LeftStrip = false, bool RightStrip = false, bool SingleWord = false)
+    int Id, string Content, bool Special, bool LeftStrip = false, bool RightStrip = false, bool SingleWord = false, bool Normalized = false)
 {
     /// <summary>Reads one object of tokenizer.json's added_tokens or of tokenizer_config.json's added_tokens_decoder.</summary>
     public static AddedToken Read(JsonPart token, int id) => new(
@@ -17,5 +18,6 @@ internal sealed record AddedToken(
         token.Flag("special", false),
         token.Flag("lstrip", false),
         token.Flag("rstrip", false),
-        token.Flag("single_word", false));
+        token.Flag("single_word", false),
+        token.Flag("normalized", !token.Flag("special", false)));
 }

@@ -1,4 +1,6 @@
-using System.Text.RegularExpressions;
+using System.Buffers;
+using System.Globalization;
+using System.Text;
 
 namespace Batch.Inference.Tokenizers;
 
@@ -6,7 +8,9 @@ namespace Batch.Inference.Tokenizers;
 internal sealed class AddedTokenSplitter
 {
     private readonly Dictionary<string, AddedToken> _tokens = [];
-    private readonly Regex? _pattern;
+    private readonly Dictionary<string, AddedToken>.AlternateLookup<ReadOnlySpan<char>> _bySpan;
+    private readonly Dictionary<char, int[]> _lengths; // of the tokens that start with a character, longest first
+    private readonly SearchValues<char> _starts;
 
     public AddedTokenSplitter(IEnumerable<AddedToken> tokens)
     {
@@ -14,45 +18,66 @@ internal sealed class AddedTokenSplitter
         {
             _tokens[token.Content] = token;
         }
-        if (_tokens.Count > 0)
-        {
-            var longestFirst = _tokens.Keys.OrderByDescending(content => content.Length).Select(Regex.Escape);
-            _pattern = new Regex(string.Join('|', longestFirst), RegexOptions.CultureInvariant);
-        }
+        _bySpan = _tokens.GetAlternateLookup<ReadOnlySpan<char>>();
+        _lengths = _tokens.Keys.GroupBy(content => content[0]).ToDictionary(
+            group => group.Key, group => group.Select(content => content.Length).Distinct().OrderDescending().ToArray());
+        _starts = SearchValues.Create([.. _lengths.Keys]);
     }
 
     /// <summary>A stretch of the text: an added token, or ordinary text where <see cref="Token"/> is null.</summary>
     public readonly record struct Segment(int Start, int Length, AddedToken? Token);
 
+    public bool IsEmpty => _tokens.Count == 0;
+
     public List<Segment> Split(string text)
     {
         var segments = new List<Segment>();
         var done = 0;
-        if (_pattern is not null)
+        for (var at = 0; at < text.Length;)
         {
-            foreach (var match in _pattern.EnumerateMatches(text))
+            var skipped = text.AsSpan(at).IndexOfAny(_starts);
+            if (skipped < 0)
             {
-                var (start, end) = (match.Index, match.Index + match.Length);
-                var token = _tokens[text.Substring(start, match.Length)];
-                if (start < done || (token.SingleWord && TouchesWord(text, start, end)))
-                {
-                    continue;
-                }
-                while (token.LeftStrip && start > done && char.IsWhiteSpace(text[start - 1]))
-                {
-                    start--;
-                }
-                while (token.RightStrip && end < text.Length && char.IsWhiteSpace(text[end]))
-                {
-                    end++;
-                }
-                AddText(segments, done, start);
-                segments.Add(new Segment(start, end - start, token));
-                done = end;
+                break;
             }
+            at += skipped;
+            if (Longest(text.AsSpan(at)) is not { } token)
+            {
+                at++;
+                continue;
+            }
+            var (start, end) = (at, at + token.Content.Length);
+            at = end;
+            if (token.SingleWord && TouchesWord(text, start, end))
+            {
+                continue;
+            }
+            while (token.LeftStrip && start > done && char.IsWhiteSpace(text[start - 1]))
+            {
+                start--;
+            }
+            while (token.RightStrip && end < text.Length && char.IsWhiteSpace(text[end]))
+            {
+                end++;
+            }
+            AddText(segments, done, start);
+            segments.Add(new Segment(start, end - start, token));
+            at = done = end;
         }
         AddText(segments, done, text.Length);
         return segments;
+    }
+
+    private AddedToken? Longest(ReadOnlySpan<char> text)
+    {
+        foreach (var length in _lengths[text[0]])
+        {
+            if (length <= text.Length && _bySpan.TryGetValue(text[..length], out var token))
+            {
+                return token;
+            }
+        }
+        return null;
     }
 
     private static void AddText(List<Segment> segments, int start, int end)
@@ -63,8 +88,15 @@ internal sealed class AddedTokenSplitter
         }
     }
 
-    private static bool TouchesWord(string text, int start, int end) =>
-        (start > 0 && IsWord(text[start - 1])) || (end < text.Length && IsWord(text[end]));
+    private static bool TouchesWord(string text, int start, int end)
+    {
+        Rune.DecodeLastFromUtf16(text.AsSpan(0, start), out var before, out _);
+        Rune.DecodeFromUtf16(text.AsSpan(end), out var after, out _);
+        return (start > 0 && IsWord(before)) || (end < text.Length && IsWord(after));
+    }
 
-    private static bool IsWord(char c) => char.IsLetterOrDigit(c) || c == '_';
+    // \w as Unicode defines it for regular expressions (UTS 18): letters, marks, decimal digits, connectors and the joiners.
+    private static bool IsWord(Rune rune) => rune.Value is 0x200C or 0x200D || Rune.IsLetter(rune) || Rune.GetUnicodeCategory(rune)
+        is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark
+        or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation;
 }

@@ -19,14 +19,18 @@ internal static class ByteAlphabet
     {
         var bytes = new byte[Encoding.UTF8.GetByteCount(text)];
         Encoding.UTF8.GetBytes(text, bytes);
-        return string.Create(bytes.Length, bytes, (chars, source) =>
+        return Write(bytes);
+    }
+
+    /// <summary>Bytes as characters of the alphabet.</summary>
+    public static string Write(byte[] bytes) =>
+        string.Create(bytes.Length, bytes, (chars, source) =>
         {
             for (var i = 0; i < chars.Length; i++)
             {
                 chars[i] = CharOfByte[source[i]];
             }
         });
-    }
 
     /// <summary>The bytes that a token is written for; a token with a character outside the alphabet is plain text.</summary>
     public static byte[] ToBytes(string token)

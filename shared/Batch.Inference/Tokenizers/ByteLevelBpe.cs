@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Unicode;
 using Microsoft.ML.Tokenizers;
 
 namespace Batch.Inference.Tokenizers;
@@ -29,7 +30,11 @@ internal sealed class ByteLevelBpe : ITokenModel
             var wholePieces = new Dictionary<string, int>();
             foreach (var (token, id) in tokens)
             {
-                wholePieces.TryAdd(Encoding.UTF8.GetString(ByteAlphabet.ToBytes(token)), id);
+                var bytes = ByteAlphabet.ToBytes(token);
+                if (Utf8.IsValid(bytes)) // half a character is no piece of any text
+                {
+                    wholePieces.TryAdd(Encoding.UTF8.GetString(bytes), id);
+                }
             }
             _wholePieces = wholePieces.GetAlternateLookup<ReadOnlySpan<char>>();
         }

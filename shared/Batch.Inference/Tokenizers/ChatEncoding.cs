@@ -10,9 +10,6 @@ internal sealed class ChatEncoding(string source, string? bosToken, string? eosT
     private readonly string[] _special =
         [.. addedTokens.Where(token => token.Special && token.Content.Length > 1).Select(token => token.Content)];
 
-    /// <summary>Finds added tokens of all kinds, control tokens included.</summary>
-    public AddedTokenSplitter Tokens { get; } = new(addedTokens);
-
     /// <summary>
     /// The conversation as the template writes it, with a guard character inside each special token that a message contains. The guard is a
     /// noncharacter of Unicode that occurs nowhere in the messages or the template, so taking it out again restores the text.

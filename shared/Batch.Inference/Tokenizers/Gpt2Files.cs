@@ -10,7 +10,7 @@ internal static class Gpt2Files
         var split = new SplitStep(PreTokenizerJson.Gpt2Pattern, SplitBehavior.Isolated, invert: false);
         var model = new ByteLevelBpe(tokens, ReadMerges(mergesFile), ignoreMerges: false, mergesFile);
         return new TokenizerParts(
-            new TextEncoder([], new PreTokenizer([split]), model), new Vocabulary(tokens, added, ByteAlphabet.ToBytes), added);
+            new TextEncoder([], [], new PreTokenizer([split]), model), new Vocabulary(tokens, added, ByteAlphabet.ToBytes), added);
     }
 
     private static List<(string Left, string Right)> ReadMerges(string file)

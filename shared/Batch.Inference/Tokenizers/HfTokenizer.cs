@@ -9,22 +9,25 @@ namespace Batch.Inference.Tokenizers;
 public class HfTokenizer
 {
     private readonly TokenizerParts? _parts;
-    private readonly AddedTokenSplitter _words; // in a user's text: added words, no control tokens
+    private readonly AddedTokenFinder? _words; // in a user's text: added words, no control tokens
+    private readonly AddedTokenFinder? _all; // in what a chat template wrote
     private readonly ChatEncoding? _chat;
 
     /// <summary>A tokenizer without tokens, for a subclass that overrides what it needs.</summary>
     protected HfTokenizer()
     {
-        _words = new AddedTokenSplitter([]);
     }
 
     private HfTokenizer(TokenizerParts parts, SpecialTokenFacts facts)
     {
         _parts = parts;
-        _words = new AddedTokenSplitter(parts.AddedTokens.Where(token => !token.Special));
+        _words = new AddedTokenFinder([.. parts.AddedTokens.Where(token => !token.Special)], parts.Encoder);
+        _all = new AddedTokenFinder(parts.AddedTokens, parts.Encoder);
         ChatTemplate = facts.ChatTemplate;
         BosTokenId = FindRole(parts, facts, "bos_token", facts.BosToken);
         EosTokenId = FindRole(parts, facts, "eos_token", facts.EosToken);
+        MaskToken = facts.MaskToken;
+        MaskTokenId = FindRole(parts, facts, "mask_token", facts.MaskToken);
         _chat = facts.ChatTemplate is null ? null : new ChatEncoding(facts.ChatTemplate, facts.BosToken, facts.EosToken, parts.AddedTokens);
     }
 
@@ -35,16 +38,27 @@ public class HfTokenizer
 
     public virtual int? EosTokenId { get; }
 
+    /// <summary>The id that stands for a blank, where the model fills blanks.</summary>
+    public virtual int? MaskTokenId { get; }
+
+    /// <summary>How a blank is written, as in [MASK].</summary>
+    public virtual string? MaskToken { get; }
+
     /// <summary>The Jinja source of chat_template.jinja or of tokenizer_config.json's chat_template.</summary>
     public virtual string? ChatTemplate { get; }
 
     /// <summary>Decoding takes away the space that encoding wrote before the text.</summary>
     internal virtual bool StripsLeadingSpace => _parts?.StripsLeadingSpace ?? false;
 
-    private TokenizerParts Parts => _parts ?? throw new NotSupportedException("This tokenizer has no files; override the member.");
+    private TokenizerParts Parts => _parts ?? throw WithoutFiles();
+
+    private AddedTokenFinder Words => _words ?? throw WithoutFiles();
+
+    private static NotSupportedException WithoutFiles() => new("This tokenizer has no files; override the member.");
 
     /// <summary>
-    /// Reads tokenizer.json, else vocab.json with merges.txt, else tokenizer.model, and the special tokens from the files beside it.
+    /// Reads tokenizer.json, else vocab.json with merges.txt, else tokenizer.model, else tekken.json, else BERT's vocab.txt, and the special
+    /// tokens from the files beside it.
     /// </summary>
     /// <exception cref="FileNotFoundException">The folder holds none of them.</exception>
     /// <exception cref="InvalidDataException">A file is malformed or asks for what is not supported; the message names it.</exception>
@@ -64,7 +78,7 @@ public class HfTokenizer
         {
             ids.AddRange(Parts.Prefix);
         }
-        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), _words, ids);
+        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), Words, Words, ids);
         if (addSpecialTokens)
         {
             ids.AddRange(Parts.Suffix);
@@ -83,8 +97,17 @@ public class HfTokenizer
     {
         var chat = _chat ?? throw new InvalidOperationException("The model has no chat template; send a prompt instead of messages.");
         var (text, guard) = chat.Render(messages);
+        return EncodeRendered(text, guard);
+    }
+
+    /// <summary>The ids of a text in which added tokens of all kinds count, control tokens included.</summary>
+    /// <param name="text">What a chat template wrote.</param>
+    /// <param name="guard">Keeps words in the text from being found, and goes before it is encoded.</param>
+    internal int[] EncodeRendered(string text, string? guard = null)
+    {
+        var all = _all ?? throw WithoutFiles();
         var ids = new List<int>(text.Length / 3);
-        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), chat.Tokens, ids, guard);
+        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), all, Words, ids, guard);
         return [.. ids];
     }
 
@@ -112,12 +135,13 @@ public class HfTokenizer
     public virtual bool IsSpecial(int id) => Parts.Vocabulary.IsSpecial(id);
 
     /// <param name="text">No lone surrogates.</param>
-    /// <param name="splitter">Finds the added tokens.</param>
+    /// <param name="tokens">Finds the added tokens.</param>
+    /// <param name="guarded">Finds them, once they are normalized, in a stretch with a guard.</param>
     /// <param name="ids">Gets the ids.</param>
     /// <param name="guard">Kept words in the text from being found, and goes before it is encoded.</param>
-    private void EncodeSegments(string text, AddedTokenSplitter splitter, List<int> ids, string? guard = null)
+    private void EncodeSegments(string text, AddedTokenFinder tokens, AddedTokenFinder guarded, List<int> ids, string? guard = null)
     {
-        foreach (var (start, length, token) in splitter.Split(text))
+        foreach (var (start, length, token) in tokens.InText.Split(text))
         {
             if (token is not null)
             {
@@ -125,8 +149,9 @@ public class HfTokenizer
                 continue;
             }
             var piece = text.Substring(start, length);
-            piece = guard is null ? piece : piece.Replace(guard, "", StringComparison.Ordinal);
-            Parts.Encoder.Encode(piece, startsText: start == 0, ids);
+            var hasGuard = guard is not null && piece.Contains(guard, StringComparison.Ordinal);
+            piece = hasGuard ? piece.Replace(guard!, "", StringComparison.Ordinal) : piece;
+            Parts.Encoder.Encode(piece, startsText: start == 0, (hasGuard ? guarded : tokens).InNormalized, ids);
         }
     }
 
@@ -146,10 +171,18 @@ public class HfTokenizer
         {
             return SentencePieceBpe.Read(At("tokenizer.model"), facts);
         }
+        if (File.Exists(At("tekken.json")))
+        {
+            return TekkenFile.Read(At("tekken.json"), facts);
+        }
+        if (File.Exists(At("vocab.txt")))
+        {
+            return BertFiles.Read(At("vocab.txt"), At("tokenizer_config.json"), facts);
+        }
         var seen = Directory.Exists(folder)
             ? $"saw {string.Join(", ", Directory.GetFiles(folder).Select(Path.GetFileName).Order())}"
             : "no such folder";
-        throw new FileNotFoundException($"{folder}: wanted tokenizer.json, vocab.json with merges.txt, or tokenizer.model; {seen}");
+        throw new FileNotFoundException($"{folder}: wanted tokenizer.json, vocab.json with merges.txt, tokenizer.model, tekken.json or vocab.txt; {seen}");
     }
 
     private static int? FindRole(TokenizerParts parts, SpecialTokenFacts facts, string role, string? token) => token is null

@@ -41,9 +41,12 @@ internal readonly record struct JsonPart(string File, string Path, JsonElement V
     public int Id() => Integer() is >= 0 and < MostIds and var id ? id : throw Wrong($"a token id from 0 to {MostIds - 1}");
 
     /// <summary>Hugging Face's pattern objects, {"String": …} or {"Regex": …}, as a regular expression that .NET reads.</summary>
-    public string Pattern()
+    public string Pattern() => Find("String") is { } literal ? Regex.Escape(literal.Text()) : Get("Regex").Expression();
+
+    /// <summary>A regular expression that .NET reads.</summary>
+    public string Expression()
     {
-        var pattern = Find("String") is { } literal ? Regex.Escape(literal.Text()) : Get("Regex").Text();
+        var pattern = Text();
         try
         {
             _ = new Regex(pattern);

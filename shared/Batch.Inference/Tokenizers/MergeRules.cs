@@ -1,15 +1,16 @@
 namespace Batch.Inference.Tokenizers;
 
-/// <summary>The merges of a tokenizer.json: a listed pair merges, earlier lines first.</summary>
+/// <summary>The merges of a tokenizer.json: a listed pair merges, earlier lines first; of a pair listed twice the later line counts.</summary>
 internal sealed class PairMerges : IMergeRules
 {
     private readonly Dictionary<(int Left, int Right), (int Id, int Rank)> _merges = [];
 
     public PairMerges(IReadOnlyDictionary<string, int> tokens, IEnumerable<(string Left, string Right)> merges, string file)
     {
+        var rank = 0;
         foreach (var (left, right) in merges)
         {
-            _merges.TryAdd((IdOf(left), IdOf(right)), (IdOf(left + right), _merges.Count));
+            _merges[(IdOf(left), IdOf(right))] = (IdOf(left + right), rank++);
         }
 
         int IdOf(string token) => tokens.TryGetValue(token, out var id)
@@ -21,6 +22,19 @@ internal sealed class PairMerges : IMergeRules
     {
         var found = _merges.TryGetValue((left, right), out var merge);
         (id, rank) = (merge.Id, merge.Rank);
+        return found;
+    }
+}
+
+/// <summary>Whatever makes a token merges, the lowest id first: tiktoken's ranks.</summary>
+internal sealed class IdMerges(Dictionary<string, int> tokens) : IMergeRules
+{
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _tokens = tokens.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    public bool TryMerge(int left, int right, ReadOnlySpan<char> joined, out int id, out double rank)
+    {
+        var found = _tokens.TryGetValue(joined, out id);
+        rank = id;
         return found;
     }
 }

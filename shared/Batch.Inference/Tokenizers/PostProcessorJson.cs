@@ -30,10 +30,18 @@ internal static class PostProcessorJson
             case "TemplateProcessing":
                 AddTemplate(part, prefix, suffix);
                 break;
+            case "BertProcessing" or "RobertaProcessing":
+                prefix.Add(TokenId(part.Get("cls")));
+                suffix.Add(TokenId(part.Get("sep")));
+                break;
             default:
                 throw part.Unsupported("post_processor", type);
         }
     }
+
+    /// <summary>The id in ["[CLS]", 101].</summary>
+    private static int TokenId(JsonPart token) =>
+        token.Items().ToArray() is [_, var id] ? id.Id() : throw token.Wrong("a token and its id");
 
     private static void AddTemplate(JsonPart part, List<int> prefix, List<int> suffix)
     {

@@ -46,11 +46,20 @@ internal sealed class PreTokenizerJson
                 AddMetaspace(part);
                 break;
             case "Split":
-                AddSplit(part);
+                AddSplit(part, part.Get("pattern").Pattern());
                 break;
             case "Digits":
                 var isolated = part.Flag("individual_digits", false);
                 _steps.Add(new SplitStep(@"\p{N}", isolated ? SplitBehavior.Isolated : SplitBehavior.Contiguous, invert: false));
+                break;
+            case "BertPreTokenizer":
+                _steps.AddRange(BertText.Split);
+                break;
+            case "WhitespaceSplit":
+                _steps.Add(new SplitStep(@"\s", SplitBehavior.Removed, invert: false));
+                break;
+            case "Punctuation":
+                AddSplit(part, BertText.PunctuationPattern, "Isolated");
                 break;
             default:
                 throw part.Unsupported("pre_tokenizer", type);
@@ -88,14 +97,14 @@ internal sealed class PreTokenizerJson
         }
     }
 
-    private void AddSplit(JsonPart part)
+    private void AddSplit(JsonPart part, string pattern, string? otherwise = null)
     {
-        var behavior = part.Get("behavior");
-        if (!Enum.TryParse<SplitBehavior>(behavior.Text(), out var parsed))
+        var behavior = part.Find("behavior");
+        if (!Enum.TryParse<SplitBehavior>(behavior?.Text() ?? otherwise, out var parsed))
         {
-            throw behavior.Wrong(string.Join(", ", Enum.GetNames<SplitBehavior>()));
+            throw (behavior ?? part).Wrong($"the behavior {string.Join(", ", Enum.GetNames<SplitBehavior>())}");
         }
-        _steps.Add(new SplitStep(part.Get("pattern").Pattern(), parsed, part.Flag("invert", false)));
+        _steps.Add(new SplitStep(pattern, parsed, part.Flag("invert", false)));
     }
 
     /// <summary>"always", "first" or "never", which older files say with add_prefix_space.</summary>

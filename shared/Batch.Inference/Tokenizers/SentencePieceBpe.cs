@@ -19,8 +19,8 @@ internal static partial class SentencePieceBpe
         int? unknown = model.Pieces.FindIndex(piece => piece.Type == PieceType.Unknown) is >= 0 and var id ? id : null;
         var symbols = new SymbolTable(tokens, fixedWords, byteIds, unknown, fuseUnknown: true);
         return new TokenizerParts(
-            new TextEncoder(Edits(model), new PreTokenizer([]), new RankedMerges(symbols, new ScoredMerges(tokens, scores))),
-            new Vocabulary(vocabulary, added, BytesOf),
+            new TextEncoder(Edits(model), [], new PreTokenizer([]), new RankedMerges(symbols, new ScoredMerges(tokens, scores))),
+            new Vocabulary(vocabulary, added, BytesOf, BytesOf),
             added)
         {
             // Llama's own default is a BOS before the text and no EOS after it.

@@ -20,9 +20,12 @@ internal sealed class SpecialTokenFacts
 
     public string? ChatTemplate { get; private set; }
 
-    public string? BosToken => _tokenOfRole.GetValueOrDefault("bos_token");
+    public string? BosToken => Token("bos_token");
 
-    public string? EosToken => _tokenOfRole.GetValueOrDefault("eos_token");
+    public string? EosToken => Token("eos_token");
+
+    /// <summary>What stands for a blank to fill.</summary>
+    public string? MaskToken => Token("mask_token");
 
     /// <summary>add_bos_token, where it is said.</summary>
     public bool? AddBos { get; private set; }
@@ -42,6 +45,18 @@ internal sealed class SpecialTokenFacts
             facts.ChatTemplate = File.ReadAllText(template);
         }
         return facts;
+    }
+
+    /// <summary>The token of a role, as in "cls_token".</summary>
+    public string? Token(string role) => _tokenOfRole.GetValueOrDefault(role);
+
+    /// <summary>Gives a role its token where the files say none: some formats have fixed ones.</summary>
+    public void Default(string role, string token)
+    {
+        if (_tokenOfRole.TryAdd(role, token))
+        {
+            _special.Add(token);
+        }
     }
 
     /// <summary>

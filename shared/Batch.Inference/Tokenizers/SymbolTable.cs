@@ -14,7 +14,7 @@ internal sealed class SymbolTable
 
     /// <param name="tokens">The tokens that text can become.</param>
     /// <param name="fixedWords">Tokens that are matched before any merge.</param>
-    /// <param name="byteIds">Ids of the 256 byte tokens, where unknown characters fall back to them.</param>
+    /// <param name="byteIds">Ids of the 256 byte tokens, -1 for one that is missing, where unknown characters fall back to them.</param>
     /// <param name="unknownId">Stands for unknown characters otherwise; without it they vanish.</param>
     /// <param name="fuseUnknown">One unknown token for neighbouring unknown characters.</param>
     public SymbolTable(
@@ -39,16 +39,13 @@ internal sealed class SymbolTable
             && byte.TryParse(token.AsSpan(3, 2), System.Globalization.NumberStyles.AllowHexSpecifier, null, out value);
     }
 
-    /// <summary>Ids of the 256 byte tokens, or null where the vocabulary lacks one of them.</summary>
-    public static int[]? FindByteIds(IReadOnlyDictionary<string, int> tokens)
+    /// <summary>Ids of the 256 byte tokens, -1 for those that the vocabulary lacks: Gemma has no byte token for the tab.</summary>
+    public static int[] FindByteIds(IReadOnlyDictionary<string, int> tokens)
     {
         var ids = new int[256];
         for (var value = 0; value < ids.Length; value++)
         {
-            if (!tokens.TryGetValue(ByteToken(value), out ids[value]))
-            {
-                return null;
-            }
+            ids[value] = tokens.TryGetValue(ByteToken(value), out var id) ? id : -1;
         }
         return ids;
     }
@@ -72,18 +69,30 @@ internal sealed class SymbolTable
     /// <summary>Writes a symbol that is no token, and says whether an unknown token is now the last.</summary>
     public bool AddUnknown(ReadOnlySpan<char> symbol, bool afterUnknown, List<int> ids)
     {
-        if (_byteIds is not null)
+        if (_byteIds is not null && AddBytes(symbol, _byteIds, ids))
         {
-            Span<byte> bytes = stackalloc byte[Encoding.UTF8.GetMaxByteCount(symbol.Length)];
-            foreach (var value in bytes[..Encoding.UTF8.GetBytes(symbol, bytes)])
-            {
-                ids.Add(_byteIds[value]);
-            }
             return false;
         }
         if (_unknownId is { } unknown && !(afterUnknown && _fuseUnknown))
         {
             ids.Add(unknown);
+        }
+        return true;
+    }
+
+    private static bool AddBytes(ReadOnlySpan<char> symbol, int[] byteIds, List<int> ids)
+    {
+        Span<byte> bytes = stackalloc byte[Encoding.UTF8.GetMaxByteCount(symbol.Length)];
+        bytes = bytes[..Encoding.UTF8.GetBytes(symbol, bytes)];
+        var first = ids.Count;
+        foreach (var value in bytes)
+        {
+            if (byteIds[value] < 0)
+            {
+                ids.RemoveRange(first, ids.Count - first);
+                return false;
+            }
+            ids.Add(byteIds[value]);
         }
         return true;
     }

@@ -1,23 +1,27 @@
 namespace Batch.Inference.Tokenizers;
 
-/// <summary>Reads Hugging Face's tokenizer.json with a BPE model, byte-level or in sentencepiece's style.</summary>
+/// <summary>Reads Hugging Face's tokenizer.json with a BPE model, byte-level or in sentencepiece's style, or with WordPiece.</summary>
 internal static class TokenizerJson
 {
     public static TokenizerParts Read(string file, SpecialTokenFacts facts)
     {
         var root = JsonPart.Read(file);
         var model = root.Get("model");
-        RequirePlainBpe(model);
+        var isWordPiece = ReadIsWordPiece(model);
         var tokens = ReadVocabulary(model.Get("vocab"));
         var own = (root.Find("added_tokens")?.Items() ?? []).Select(token => AddedToken.Read(token, token.Get("id").Id()));
         var added = facts.Complete(own, tokens);
         var preTokenizer = PreTokenizerJson.Read(root.Find("pre_tokenizer"));
         var decoder = DecoderJson.Read(root.Find("decoder"));
-        var edits = (root.Find("normalizer") is { } normalizer ? TextEdits.Read(normalizer) : []).Concat(preTokenizer.Edits).ToList();
-        ITokenModel tokenModel = preTokenizer.IsByteLevel ? ReadByteLevel(model, tokens) : ReadCharacters(model, tokens);
+        TextEdit[] normalizer = root.Find("normalizer") is { } part ? [.. TextEdits.Read(part)] : [];
+        ITokenModel tokenModel = isWordPiece ? ReadWordPiece(model, tokens)
+            : preTokenizer.IsByteLevel ? ReadByteLevel(model, tokens)
+            : ReadCharacters(model, tokens);
         var (prefix, suffix) = PostProcessorJson.Read(root.Find("post_processor"));
         return new TokenizerParts(
-            new TextEncoder(edits, preTokenizer.PreTokenizer, tokenModel), new Vocabulary(tokens, added, decoder.BytesOf), added)
+            new TextEncoder(normalizer, preTokenizer.Edits, preTokenizer.PreTokenizer, tokenModel),
+            new Vocabulary(tokens, added, decoder.BytesOf, decoder.BytesOfAdded),
+            added)
         {
             Prefix = prefix,
             Suffix = suffix,
@@ -25,14 +29,15 @@ internal static class TokenizerJson
         };
     }
 
-    private static void RequirePlainBpe(JsonPart model)
+    private static bool ReadIsWordPiece(JsonPart model)
     {
         // Files older than the field hold BPE when they hold merges.
         var type = model.Find("type")?.Text() ?? (model.Find("merges") is null ? "without merges" : "BPE");
-        if (type != "BPE")
-        {
-            throw model.Unsupported("model", type);
-        }
+        return type is "BPE" or "WordPiece" ? type == "WordPiece" : throw model.Unsupported("model", type);
+    }
+
+    private static void RequirePlainBpe(JsonPart model)
+    {
         foreach (var affix in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
         {
             if (model.Find(affix) is { } part && part.Text().Length > 0)
@@ -57,11 +62,25 @@ internal static class TokenizerJson
         return tokens;
     }
 
-    private static ByteLevelBpe ReadByteLevel(JsonPart model, Dictionary<string, int> tokens) =>
-        new(tokens, [.. ReadMerges(model.Get("merges"))], model.Flag("ignore_merges", false), model.File);
+    private static WordPiece ReadWordPiece(JsonPart model, Dictionary<string, int> tokens)
+    {
+        var unknown = model.Get("unk_token");
+        return new WordPiece(
+            tokens,
+            tokens.TryGetValue(unknown.Text(), out var id) ? id : throw unknown.Wrong("a token of the vocabulary"),
+            model.Find("continuing_subword_prefix")?.Text() ?? "##",
+            model.Find("max_input_chars_per_word")?.Integer() ?? 100);
+    }
+
+    private static ByteLevelBpe ReadByteLevel(JsonPart model, Dictionary<string, int> tokens)
+    {
+        RequirePlainBpe(model);
+        return new(tokens, [.. ReadMerges(model.Get("merges"))], model.Flag("ignore_merges", false), model.File);
+    }
 
     private static RankedMerges ReadCharacters(JsonPart model, Dictionary<string, int> tokens)
     {
+        RequirePlainBpe(model);
         if (model.Flag("ignore_merges", false))
         {
             throw model.Unsupported("ignore_merges without ByteLevel", "true");

@@ -10,9 +10,14 @@ internal sealed class Vocabulary
     private readonly HashSet<int> _special;
 
     /// <param name="tokens">The model's tokens.</param>
-    /// <param name="added">Added tokens: their bytes are their content; they may lie in <paramref name="tokens"/> or beyond.</param>
+    /// <param name="added">Added tokens; they may lie in <paramref name="tokens"/> or beyond.</param>
     /// <param name="bytesOf">The bytes that a token of the model stands for.</param>
-    public Vocabulary(IReadOnlyDictionary<string, int> tokens, IReadOnlyList<AddedToken> added, Func<string, byte[]> bytesOf)
+    /// <param name="bytesOfAdded">The bytes of an added token; its content itself where it is not said.</param>
+    public Vocabulary(
+        IReadOnlyDictionary<string, int> tokens,
+        IReadOnlyList<AddedToken> added,
+        Func<string, byte[]> bytesOf,
+        Func<string, byte[]>? bytesOfAdded = null)
     {
         Size = tokens.Values.Concat(added.Select(token => token.Id)).DefaultIfEmpty(-1).Max() + 1;
         _ids = new Dictionary<string, int>(tokens);
@@ -25,7 +30,7 @@ internal sealed class Vocabulary
         foreach (var token in added)
         {
             _ids[token.Content] = token.Id;
-            _bytes[token.Id] = Encoding.UTF8.GetBytes(token.Content);
+            _bytes[token.Id] = (bytesOfAdded ?? Encoding.UTF8.GetBytes)(token.Content);
         }
         _special = [.. added.Where(token => token.Special).Select(token => token.Id)];
     }

@@ -31,6 +31,77 @@ public sealed class HfTokenizerTests
     }
 
     [Fact]
+    public void RoundTrip_KeepsAnyUnicodeText_InGemmasShapeButForTabs()
+    {
+        var tokenizer = TinyTokenizer.Load(TinyTokenizer.GemmaJson("abdehnt", ["▁ t", "h e", "▁t he"]));
+
+        AnyText.Where(text => text.AsSpan().IndexOfAny('▁', '\t') < 0).Sample(text => tokenizer.Decode(tokenizer.Encode(text)) == text);
+    }
+
+    [Fact]
+    public void Encode_InGemmasShape_HasNoDummyPrefixAndFindsRunsOfSpace()
+    {
+        var tokenizer = TinyTokenizer.Load(TinyTokenizer.GemmaJson("abdehnt", ["▁ t", "h e", "▁t he"]));
+
+        Assert.Equal(["<s>", "t", "he", " the", "\n\n", "  ", "a"], Pieces(tokenizer, "the the\n\n  a"));
+        Assert.Equal("<unk>", Pieces(tokenizer, "\t").Last());
+    }
+
+    [Fact]
+    public void Encode_OfAMegabyteWithoutABreak_EndsAndLosesNothing()
+    {
+        HfTokenizer[] tokenizers =
+        [
+            TinyTokenizer.Load(TinyTokenizer.ByteLevelJson(["a a", "aa aa"])),
+            TinyTokenizer.Load(TinyTokenizer.GemmaJson("a中", ["a a"])),
+        ];
+        foreach (var text in (string[])[new string('a', 1 << 20), new string('中', 1 << 18), new string(' ', 1 << 20)])
+        {
+            Assert.All(tokenizers, tokenizer => Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text))));
+        }
+    }
+
+    [Fact]
+    public void Encode_WithIgnoreMerges_TakesNoHalfCharacterForTheReplacementCharacter()
+    {
+        // The token of one lead byte decodes to U+FFFD, but is not how U+FFFD is written.
+        var json = TinyTokenizer.ByteLevelJson(["ï ¿"]);
+        json["model"]!["ignore_merges"] = true;
+        var tokenizer = TinyTokenizer.Load(json);
+
+        Assert.Equal("\uFFFD", tokenizer.Decode(tokenizer.Encode("\uFFFD")));
+        Assert.Equal(2, tokenizer.Encode("\uFFFD").Length);
+    }
+
+    [Fact]
+    public void Encode_CountsTheLaterLine_OfAMergeThatIsListedTwice()
+    {
+        var tokenizer = TinyTokenizer.Load(TinyTokenizer.SentencePieceJson("▁ab", ["a a", "a b", "a a"]));
+
+        Assert.Equal(["<s>", " ", "a", "ab"], Pieces(tokenizer, "aab"));
+    }
+
+    [Fact]
+    public void Encode_Normalizes_AroundNoncharacters()
+    {
+        var tokenizer = TinyTokenizer.Load(TinyTokenizer.ByteLevelJson(Merges, normalizer: """{"type": "NFC"}"""));
+
+        Assert.Equal("é\uFFFEé\uFFFF", tokenizer.Decode(tokenizer.Encode("e\u0301\uFFFEe\u0301\uFFFF")));
+    }
+
+    [Fact]
+    public void Encode_OfATekkenFile_MergesByRank()
+    {
+        using var folder = new TestFolder().With("tekken.json", TinyTokenizer.TekkenJson("he", "th", "the", "你"));
+        var tokenizer = HfTokenizer.Load(folder.Path);
+
+        // "he" goes before "th", so "the" is made of t and he; "then" has no token, 你 is one as a whole.
+        Assert.Equal([1, 3 + 258, 3 + 'n', 3 + '1', 3 + 259], tokenizer.Encode("then1你"));
+        Assert.Equal((1, 2), (tokenizer.BosTokenId, tokenizer.EosTokenId));
+        AnyText.Sample(text => tokenizer.Decode(tokenizer.Encode(text)) == text);
+    }
+
+    [Fact]
     public void Encode_OfALongPiece_EqualsMergingItInTheLibrary()
     {
         // 'a' doubles up to eight; a run longer than the library is given must split the same way as a short one.

@@ -15,6 +15,8 @@ public sealed class IncrementalDecoderTests
         [
             TinyTokenizer.Load(TinyTokenizer.ByteLevelJson(["Ã ©", "ä ¸", "ä¸ Ń"])),
             TinyTokenizer.Load(TinyTokenizer.SentencePieceJson("▁abé", ["▁ a"])),
+            TinyTokenizer.Load(TinyTokenizer.GemmaJson("abé", ["▁ a"])),
+            TinyTokenizer.Load(TinyTokenizer.WordPieceJson("the", "##s", ",", "中")),
         ];
         foreach (var tokenizer in tokenizers)
         {

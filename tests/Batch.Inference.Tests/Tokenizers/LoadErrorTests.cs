@@ -30,11 +30,11 @@ public sealed class LoadErrorTests
     public void Load_SaysWhatIsWrongWithTheModel(string json, string message) => AssertRefused("tokenizer.json", json, message);
 
     [Theory]
-    [InlineData("normalizer", """{"type": "BertNormalizer"}""", "normalizer: normalizer 'BertNormalizer' is not supported")]
-    [InlineData("normalizer", """{"type": "Replace", "pattern": {"Regex": "("}, "content": ""}""", "normalizer.pattern: Invalid pattern")]
-    [InlineData("pre_tokenizer", """{"type": "BertPreTokenizer"}""", "pre_tokenizer 'BertPreTokenizer' is not supported")]
-    [InlineData("decoder", """{"type": "WordPiece"}""", "decoder 'WordPiece' is not supported")]
-    [InlineData("post_processor", """{"type": "BertProcessing"}""", "post_processor 'BertProcessing' is not supported")]
+    [InlineData("normalizer", """{"type": "Precompiled"}""", "normalizer: normalizer 'Precompiled' is not supported")]
+    [InlineData("normalizer", """{"type": "Replace", "pattern": {"Regex": "("}, "content": ""}""", "normalizer.pattern.Regex: Invalid pattern")]
+    [InlineData("pre_tokenizer", """{"type": "UnicodeScripts"}""", "pre_tokenizer 'UnicodeScripts' is not supported")]
+    [InlineData("decoder", """{"type": "CTC"}""", "decoder 'CTC' is not supported")]
+    [InlineData("post_processor", """{"type": "Pairs"}""", "post_processor 'Pairs' is not supported")]
     public void Load_RefusesAnUnknownStepByName(string step, string json, string message)
     {
         var file = TinyTokenizer.ByteLevelJson([]);
@@ -50,6 +50,13 @@ public sealed class LoadErrorTests
 
         Assert.Contains("bos_token is '<s>'", error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("tekken.json", """{"config": {"pattern": ".", "default_vocab_size": 3, "default_num_special_tokens": 2}, "vocab": [{"rank": 1, "token_bytes": "AA=="}]}""", "vocab[0]: wanted the token of rank 0")]
+    [InlineData("tekken.json", """{"config": {"pattern": "(", "default_vocab_size": 3, "default_num_special_tokens": 2}, "vocab": [{"rank": 0, "token_bytes": "AA=="}]}""", "config.pattern: Invalid pattern")]
+    [InlineData("tekken.json", """{"config": {"pattern": ".", "default_vocab_size": 3, "default_num_special_tokens": 2}, "vocab": [{"rank": 0, "token_bytes": "AA=="}]}""", "vocab: wanted 1 tokens, the 256 bytes among them")]
+    [InlineData("vocab.txt", "[UNK]\n[CLS]\n", "sep_token is '[SEP]', which is no line of the file")]
+    public void Load_SaysWhatIsWrongWithOtherFormats(string file, string content, string message) => AssertRefused(file, content, message);
 
     [Fact]
     public void Load_RefusesAFileThatIsNoSentencePieceModel() => AssertRefused("tokenizer.model", "plain text", "sentencepiece model");

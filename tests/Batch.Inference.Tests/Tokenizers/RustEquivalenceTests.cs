@@ -39,6 +39,50 @@ public sealed class RustEquivalenceTests
         Assert.All(ReadCases("gpt2").Strings, text => Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text))));
     }
 
+    /// <summary>
+    /// Published tokenizers on thousands of random strings, with what the Rust implementation makes of them: as a user's text, where control
+    /// tokens are text, and as a template's output, where they count. tests/oracles/tokenizers.mjs writes the files.
+    /// </summary>
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("smollm")]
+    [InlineData("mistral")]
+    [InlineData("llama3")]
+    [InlineData("llama3_1")]
+    [InlineData("qwen2_5")]
+    [InlineData("qwen3")]
+    [InlineData("deepseek_v3")]
+    [InlineData("mistral_v1")]
+    [InlineData("mistral_v2")]
+    [InlineData("mistral_v3")]
+    [InlineData("mistral_v3_metaspace")]
+    [InlineData("mistral_nemo")]
+    [InlineData("mistral_tekken")]
+    [InlineData("gemma1")]
+    [InlineData("gemma2")]
+    [InlineData("gemma3")]
+    [InlineData("phi3")]
+    [InlineData("bert_uncased")]
+    [InlineData("bert_cased")]
+    [InlineData("bert_accents")]
+    [InlineData("bert_raw")]
+    [InlineData("flags")]
+    public void EncodeAndDecode_GiveWhatTheRustImplementationGives_ForRandomText(string name)
+    {
+        using var file = JsonDocument.Parse(File.ReadAllBytes(TestData.Require("tokenizers", name, "oracle.json")));
+        var tokenizer = HfTokenizer.Load(TestData.Require("tokenizers", name));
+        var strings = file.RootElement.GetProperty("strings").Deserialize<string[]>()!;
+        var text = file.RootElement.GetProperty("ids").Deserialize<int[][]>()!;
+        var rendered = file.RootElement.GetProperty("rendered").Deserialize<int[][]>()!;
+        var decoded = file.RootElement.GetProperty("decoded").Deserialize<string[]>()!;
+
+        var wrong = Enumerable.Range(0, strings.Length).Where(i => !tokenizer.Encode(strings[i], addSpecialTokens: false).SequenceEqual(text[i])
+            || !tokenizer.EncodeRendered(strings[i]).SequenceEqual(rendered[i])
+            || tokenizer.Decode(rendered[i]) != decoded[i]).ToList();
+
+        Assert.True(wrong.Count == 0, $"{wrong.Count} of {strings.Length} differ, first {string.Join("; ", wrong.Take(3).Select(i => JsonSerializer.Serialize(strings[i])))}");
+    }
+
     private static (string[] Strings, int[][] Ids) ReadCases(string name)
     {
         using var file = JsonDocument.Parse(File.ReadAllBytes(TestData.Require("tokenizers", "fuzz", "cases.json")));

@@ -65,6 +65,63 @@ internal static class TinyTokenizer
         };
     }
 
+    /// <summary>Gemma's shape: no dummy prefix, byte tokens without the tab's, runs of spaces and line ends as words.</summary>
+    public static JsonObject GemmaJson(string letters, string[] merges)
+    {
+        var json = SentencePieceJson(letters + "▁\n", ["▁ ▁", .. merges]);
+        var vocabulary = json["model"]!["vocab"]!.AsObject();
+        vocabulary.Remove("<0x09>");
+        json["added_tokens"]!.AsArray().Add(Added(vocabulary["▁▁"]!.GetValue<int>(), "▁▁", special: false));
+        json["added_tokens"]!.AsArray().Add(Added(900, "\n\n", special: false));
+        json["normalizer"] = JsonNode.Parse("""{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}""");
+        json["pre_tokenizer"] = JsonNode.Parse("""{"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false}""");
+        json["decoder"]!["decoders"]!.AsArray().RemoveAt(3);
+        return json;
+    }
+
+    /// <summary>[PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4, then the words.</summary>
+    public static JsonObject WordPieceJson(params string[] words)
+    {
+        string[] special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+        var vocabulary = new JsonObject();
+        foreach (var word in special.Concat(words))
+        {
+            vocabulary[word] = vocabulary.Count;
+        }
+        return new JsonObject
+        {
+            ["added_tokens"] = new JsonArray([.. special.Select((token, id) => Added(id, token, special: true))]),
+            ["normalizer"] = JsonNode.Parse("""{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true}"""),
+            ["pre_tokenizer"] = JsonNode.Parse("""{"type": "BertPreTokenizer"}"""),
+            ["post_processor"] = JsonNode.Parse("""{"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}"""),
+            ["decoder"] = JsonNode.Parse("""{"type": "WordPiece", "prefix": "##", "cleanup": true}"""),
+            ["model"] = new JsonObject
+            {
+                ["type"] = "WordPiece",
+                ["unk_token"] = "[UNK]",
+                ["continuing_subword_prefix"] = "##",
+                ["max_input_chars_per_word"] = 100,
+                ["vocab"] = vocabulary,
+            },
+        };
+    }
+
+    /// <summary>tekken.json with three control tokens, the 256 bytes and then the given tokens.</summary>
+    public static string TekkenJson(params string[] tokens)
+    {
+        var bytes = Enumerable.Range(0, 256).Select(value => new[] { (byte)value }).Concat(tokens.Select(System.Text.Encoding.UTF8.GetBytes));
+        return new JsonObject
+        {
+            ["config"] = new JsonObject
+            {
+                ["pattern"] = @"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+",
+                ["default_vocab_size"] = 3 + 256 + tokens.Length,
+                ["default_num_special_tokens"] = 3,
+            },
+            ["vocab"] = new JsonArray([.. bytes.Select((value, rank) => new JsonObject { ["rank"] = rank, ["token_bytes"] = Convert.ToBase64String(value) })]),
+        }.ToJsonString();
+    }
+
     public static HfTokenizer Load(JsonNode tokenizerJson, string? config = null)
     {
         using var folder = new TestFolder().With("tokenizer.json", tokenizerJson.ToJsonString());
@@ -75,6 +132,6 @@ internal static class TinyTokenizer
         return HfTokenizer.Load(folder.Path);
     }
 
-    private static JsonObject Added(int id, string content, bool special) =>
-        new() { ["id"] = id, ["content"] = content, ["special"] = special };
+    public static JsonObject Added(int id, string content, bool special) =>
+        new() { ["id"] = id, ["content"] = content, ["special"] = special, ["normalized"] = false };
 }
