@@ -1,3 +1,4 @@
+using Batch.Inference.Kernels;
 using Batch.Inference.Models;
 using static TorchSharp.torch;
 
@@ -43,7 +44,10 @@ internal sealed class RotaryEmbedding
     internal sealed record Rotation(Tensor Cos, Tensor Sin)
     {
         /// <param name="x">[tokens, heads, head_dim]</param>
-        public Tensor Apply(Tensor x)
+        public Tensor Apply(Tensor x) => RowKernels.Serve(x) ? RotaryKernel.Apply(x, Cos, Sin) : Reference(x);
+
+        /// <summary>By the framework's operators: what other devices take, and tests compare with.</summary>
+        public Tensor Reference(Tensor x)
         {
             var halves = x.chunk(2, -1);
             return x * Cos + cat([-halves[1], halves[0]], -1) * Sin;

@@ -1,7 +1,6 @@
 using Batch.Inference.Layers;
 using Batch.Inference.Weights;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn.functional;
 
 namespace Batch.Inference.Models;
 
@@ -70,20 +69,15 @@ internal sealed class Gpt2 : CausalLM
         for (var layer = 0; layer < h.Length; layer++)
         {
             var block = h[layer];
-            var qkv = block.c_attn.Forward(Norm(x, block.ln_1_weight, block.ln_1_bias)).view(-1, 3, heads, HeadDim);
+            var qkv = block.c_attn.Forward(LayerNorm.Forward(x, block.ln_1_weight, block.ln_1_bias, epsilon)).view(-1, 3, heads, HeadDim);
             var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2), block.attends); // [tokens, heads * head_dim]
             x = x + block.attn_c_proj.Forward(y);
-            x = x + block.mlp_c_proj.Forward(Gelu(block.c_fc.Forward(Norm(x, block.ln_2_weight, block.ln_2_bias)))); // [tokens, hidden]
+            x = x + block.mlp_c_proj.Forward(Activation.Gelu(block.c_fc.Forward(LayerNorm.Forward(x, block.ln_2_weight, block.ln_2_bias, epsilon)))); // [tokens, hidden]
         }
-        return Norm(x, ln_f_weight, ln_f_bias);
+        return LayerNorm.Forward(x, ln_f_weight, ln_f_bias, epsilon);
     }
 
     public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
-
-    private Tensor Norm(Tensor x, Tensor weight, Tensor bias) => layer_norm(x, [hidden], weight, bias, epsilon);
-
-    // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), "gelu_new" (Hendrycks and Gimpel 2016)
-    private static Tensor Gelu(Tensor x) => 0.5 * x * (1 + tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x.pow(3))));
 
     private sealed record Block(
         Tensor ln_1_weight, Tensor ln_1_bias, Linear c_attn, AttentionOptions attends, Linear attn_c_proj,

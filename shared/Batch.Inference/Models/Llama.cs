@@ -1,7 +1,6 @@
 using Batch.Inference.Layers;
 using Batch.Inference.Weights;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn.functional;
 
 namespace Batch.Inference.Models;
 
@@ -84,7 +83,7 @@ internal sealed class Llama : CausalLM
             var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
             x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, attends));
             var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
-            x = x + block.down_proj.Forward(silu(block.gate_proj.Forward(m)) * block.up_proj.Forward(m)); // [tokens, hidden]
+            x = x + block.down_proj.Forward(Activation.SwiGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m))); // [tokens, hidden]
         }
         return RmsNorm.Forward(x, norm, epsilon);
     }
