@@ -16,6 +16,7 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     JobCommands.CreateCancel(),
     JobCommands.CreateReplay(),
     KeyCommands.Create(),
+    VerifyCommand.Create(),
     GenerateCommand.Create(),
     TokenizeCommand.Create(),
 };

@@ -2,7 +2,10 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
 using Batch.Inference.Engine;
+using Batch.Jobs;
+using Batch.Jobs.Receipts;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
 
 namespace Batch.Cli.Commands;
 
@@ -16,7 +19,7 @@ internal static class GenerateCommand
         var device = new Option<string>("--device") { Description = "auto, cpu, cuda or cuda:N", DefaultValueFactory = _ => "auto" };
         var dtype = new Option<string>("--dtype") { Description = "auto, float32, bfloat16 or, on cuda, float16", DefaultValueFactory = _ => "auto" };
         var threads = new Option<int>("--threads") { Description = "Threads of the CPU kernels; 0 leaves the choice to libtorch" };
-        var json = new Option<bool>("--json") { Description = "Print one JSON object with text, finish reason, usage and seed" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object with text, finish reason, usage, seed and receipt; verify replays it" };
         var sampling = new SamplingOptions();
         var command = new Command("generate", "Continue a prompt with the engine alone, without server or storage") { model, prompt, device, dtype, threads, json };
         sampling.AddTo(command);
@@ -50,11 +53,14 @@ internal static class GenerateCommand
         {
             Console.Out.WriteLine(JsonSerializer.Serialize(new
             {
+                id = "generate",
                 text,
                 finish_reason = last!.FinishReason.ToString()!.ToLowerInvariant(),
                 usage = new { prompt_tokens = ids.Length, completion_tokens = last.CompletionTokens, total_tokens = ids.Length + last.CompletionTokens },
                 seed = sampling.Seed,
                 model = new { name = engine.Model.Name, identity = engine.Model.Identity, dtype = engine.Model.DType, device = engine.Model.Device },
+                input = JsonSerializer.SerializeToElement(new JobInput(prompt, null), JobJson.Options),
+                receipt = JsonSerializer.SerializeToElement(Receipt.Of(engine.Model, sampling, ids, [CompletionReceipt.Of(sampling.Seed!.Value, last.TokenIds!)]), JobJson.Options),
                 seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
             }, Output.Json));
         }

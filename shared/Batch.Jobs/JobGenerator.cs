@@ -1,5 +1,6 @@
 using System.Globalization;
 using Batch.Inference.Engine;
+using Batch.Jobs.Receipts;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 
@@ -24,6 +25,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
         var started = time.GetTimestamp();
         TimeSpan? firstToken = null;
         FinishReason? finish = null;
+        IReadOnlyList<int> tokens = [];
         var watch = new RunWatch(job, store, time, cancellationToken);
         await using (watch)
         {
@@ -31,6 +33,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
             {
                 firstToken ??= time.GetElapsedTime(started);
                 finish = update.FinishReason;
+                tokens = update.TokenIds ?? tokens;
                 watch.Add(update);
             }
         }
@@ -50,7 +53,12 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
             (job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, firstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
         return new JobResult(
             job.Id, status, watch.Progress.Text, reason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings,
-            request.Metadata, job.CreatedAt, time.GetUtcNow());
+            request.Metadata, job.CreatedAt, time.GetUtcNow())
+        {
+            Input = new JobInput(request.Prompt, request.Messages),
+            Receipt = Receipt.Of(
+                engine.Model, generation.Sampling, generation.PromptTokenIds, [CompletionReceipt.Of(generation.Sampling.Seed!.Value, tokens)]),
+        };
     }
 
     /// <summary>Whether the configured model is the one that is asked for; null asks for whichever is configured.</summary>
@@ -68,7 +76,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     {
         RequireModel(job.Model, engine.Model.Name);
         var sampling = request.Parameters.Over(defaults.Sampling) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
-        var ids = Encode(request, engine);
+        var ids = Encode(new JobInput(request.Prompt, request.Messages), engine);
         if (ids.Length == 0)
         {
             throw new InvalidJobException(JobErrorCode.InvalidRequest, "prompt must hold at least one token, held none", "prompt");
@@ -82,11 +90,11 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
                 "prompt");
     }
 
-    private static int[] Encode(JobRequest request, LlmEngine engine)
+    internal static int[] Encode(JobInput input, LlmEngine engine)
     {
-        if (request.Messages is not { } messages)
+        if (input.Messages is not { } messages)
         {
-            return engine.Tokenizer.Encode(request.Prompt!);
+            return engine.Tokenizer.Encode(input.Prompt!);
         }
 
         if (engine.Tokenizer.ChatTemplate is null)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Batch.Jobs.Access;
+using Batch.Jobs.Receipts;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs;
@@ -22,7 +23,14 @@ public sealed record JobView(
     Usage? Usage,
     string? ResultUrl,
     JobViewError? Error,
-    JobViewWebhook? Webhook);
+    JobViewWebhook? Webhook)
+{
+    /// <summary>With a result: what was asked.</summary>
+    public JobInput? Input { get; init; }
+
+    /// <summary>With a result: what <c>batch verify</c> replays.</summary>
+    public Receipt? Receipt { get; init; }
+}
 
 public sealed record JobViewProgress(int CompletionTokens);
 
@@ -43,7 +51,8 @@ public sealed class JobReader(JobStore store, EngineHost engines)
 
         if (job.HasResult)
         {
-            return View(job) with { Text = (await store.FindResultAsync(id, cancellationToken))?.Text };
+            var result = await store.FindResultAsync(id, cancellationToken);
+            return View(job) with { Text = result?.Text, Input = result?.Input, Receipt = result?.Receipt };
         }
 
         var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;

@@ -19,6 +19,29 @@ public class EngineCommandTests
     }
 
     [Fact]
+    public async Task Verify_ReplaysAResult_AndNamesTheFirstDifference()
+    {
+        var file = Path.GetTempFileName();
+        var result = await BatchCommand.RunAsync("", "generate", "--prompt", "清晨的菜市场", "--max-tokens", "20", "--temperature", "0.8", "--seed", "7", "--threads", "1", "--json");
+        await File.WriteAllTextAsync(file, result.Output, TestContext.Current.CancellationToken);
+        var equal = await BatchCommand.RunAsync("", "verify", file, "--threads", "2");
+        await File.WriteAllTextAsync(file, result.Output.Replace("\"seed\":\"7\"", "\"seed\":\"8\"", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        var otherSeed = await BatchCommand.RunAsync("", "verify", file, "--json");
+        var otherDType = await BatchCommand.RunAsync("", "verify", file, "--dtype", "bfloat16");
+        File.Delete(file);
+        var gone = await BatchCommand.RunAsync("", "verify", file);
+
+        Assert.Equal((0, ""), (equal.Code, equal.Errors));
+        Assert.StartsWith("generate is equal: 20 tokens", equal.Output, StringComparison.Ordinal);
+        Assert.Contains("note: kernels: threads is 1 in the receipt, 2 here", equal.Output, StringComparison.Ordinal);
+        Assert.Equal(1, otherSeed.Code);
+        Assert.Contains("\"difference\":\"text differs at token ", otherSeed.Output, StringComparison.Ordinal);
+        Assert.Equal(1, otherDType.Code);
+        Assert.Contains("dtype differs: float32 in the receipt, bfloat16 here", otherDType.Output, StringComparison.Ordinal);
+        Assert.Equal((2, ""), (gone.Code, gone.Output));
+    }
+
+    [Fact]
     public async Task Generate_ReadsThePromptFromStandardInput()
     {
         var result = await BatchCommand.RunAsync("The morning was quiet", "generate", "--max-tokens", "5", "--temperature", "0");
@@ -57,6 +80,7 @@ public class EngineCommandTests
     [InlineData("result")]
     [InlineData("cancel")]
     [InlineData("replay")]
+    [InlineData("verify")]
     [InlineData("generate")]
     [InlineData("tokenize")]
     public async Task Help_IsThere_ForEveryCommand(string command)

@@ -55,12 +55,12 @@ internal sealed class ScriptedEngine : LlmEngine
 
         if (cancellationToken.IsCancellationRequested)
         {
-            yield return new GenerationUpdate("", 1, FinishReason.Cancelled);
+            yield return new GenerationUpdate("", 1, FinishReason.Cancelled) { TokenIds = [1] };
             yield break;
         }
 
         yield return new GenerationUpdate($", seed {request.Sampling.Seed}", 2, null);
-        yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop);
+        yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop) { TokenIds = [1, (int)(request.Sampling.Seed! % 256), 3] };
     }
 
     private sealed class OneTokenPerCharacter(ScriptedEngine engine) : HfTokenizer
@@ -72,6 +72,8 @@ internal sealed class ScriptedEngine : LlmEngine
         public override int[] EncodeChat(IReadOnlyList<ChatMessage> messages) => messages[0].Role == "user"
             ? Encode(string.Concat(messages.Select(message => $"[{message.Role}]{message.Content}")))
             : throw new ArgumentException("the first message must be the user's");
+
+        public override string Decode(IReadOnlyList<int> ids, bool skipSpecialTokens = true) => new([.. ids.Select(id => (char)id)]);
 
         public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Select(c => c % 256)];
     }

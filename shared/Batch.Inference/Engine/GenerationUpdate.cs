@@ -36,4 +36,7 @@ public sealed record GenerationUpdate(string Text, int CompletionTokens, FinishR
 
     /// <summary>Tokens of the prompt that were not computed, since an earlier prompt began alike.</summary>
     public int CachedTokens { get; init; }
+
+    /// <summary>All tokens of the text, the one that ended it included; on the last update and only there.</summary>
+    public IReadOnlyList<int>? TokenIds { get; init; }
 }

@@ -252,7 +252,7 @@ public partial class LlmEngine : IAsyncDisposable
     private void End(Sequence sequence, GenerationUpdate last)
     {
         _scheduler.Remove(sequence);
-        sequence.Publish(last);
+        sequence.Publish(last with { TokenIds = sequence.Tokens[sequence.PromptTokens..] });
     }
 
     private void Fail(Sequence sequence, string failure, bool callersFault)

@@ -8,4 +8,8 @@ namespace Batch.Inference.Engine;
 /// <param name="Parameters">Number of weights.</param>
 /// <param name="ContextLength">Most tokens of prompt and text together.</param>
 /// <param name="Identity">Fingerprint of the weights: equal weights, equal identity.</param>
-public sealed record ModelInfo(string Name, string Family, string DType, string Device, long Parameters, int ContextLength, int VocabularySize, string Identity);
+public sealed record ModelInfo(string Name, string Family, string DType, string Device, long Parameters, int ContextLength, int VocabularySize, string Identity)
+{
+    /// <summary>Files, libraries and kernels, for receipts.</summary>
+    public ModelProvenance Provenance { get; init; } = ModelProvenance.None;
+}

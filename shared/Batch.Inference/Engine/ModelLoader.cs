@@ -42,7 +42,10 @@ internal static class ModelLoader
         context = Math.Min(context, blocks * options.BlockSize); // one sequence alone must fit
         var cache = new KvCache(model, blocks * options.BlockSize, dtype, device);
         var info = new ModelInfo(options.ModelName ?? Path.GetFileName(folder.TrimEnd('/', '\\')), config.ModelType, dtype.ToString().ToLowerInvariant(), device.ToString(),
-            weights.Parameters, context, model.VocabularySize, weights.Fingerprint());
+            weights.Parameters, context, model.VocabularySize, weights.Fingerprint())
+        {
+            Provenance = ModelProvenance.Of(folder, device, dtype),
+        };
         return new LoadedModel(info, tokenizer, new ModelRunner(model, cache, options.BlockSize, device), new BlockPool(blocks, options.BlockSize, options.PrefixCaching), EndOfText(folder, config, tokenizer).Where(id => id < tokenizer.VocabularySize).ToHashSet());
     }
 

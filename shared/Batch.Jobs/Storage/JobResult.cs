@@ -1,4 +1,6 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
+using Batch.Jobs.Receipts;
 
 namespace Batch.Jobs.Storage;
 
@@ -21,9 +23,18 @@ public sealed record JobResult(
     DateTimeOffset CreatedAt,
     DateTimeOffset FinishedAt)
 {
+    /// <summary>The prompt or messages as they were read; with <see cref="Receipt"/> all that a replay needs.</summary>
+    public JobInput? Input { get; init; }
+
+    /// <summary>What the text came from, and hashes of what came out.</summary>
+    public Receipt? Receipt { get; init; }
+
     /// <summary>The finish reason of a job that was stopped in <paramref name="state"/>.</summary>
     public static string ReasonOf(JobState state) => state == JobState.Expired ? "expired" : "cancelled";
 }
+
+/// <summary>What was to be continued: one of them is set.</summary>
+public sealed record JobInput(string? Prompt, IReadOnlyList<ChatMessage>? Messages);
 
 /// <summary>Tokens, as OpenAI counts them.</summary>
 public sealed record Usage(int PromptTokens, int CompletionTokens)

@@ -15,7 +15,7 @@ public class LoadingTests
         using var extra = TinyModel.Create("llama", tensors: t => t["model.layers.0.self_attn.q_proj.bias"] = [32]);
         using var misshapen = TinyModel.Create("gpt2", tensors: t => t["transformer.wpe.weight"] = [95, 32]);
 
-        Assert.Contains("tensor 'model.layers.1.mlp.up_proj.weight' [56, 32] is missing", MessageOf<InvalidDataException>(missing), StringComparison.Ordinal);
+        Assert.Contains("tensor 'model.layers.1.mlp.up_proj.weight' [64, 32] is missing", MessageOf<InvalidDataException>(missing), StringComparison.Ordinal);
         Assert.Contains("1 tensors belong to no parameter of this model: model.layers.0.self_attn.q_proj.bias", MessageOf<InvalidDataException>(extra), StringComparison.Ordinal);
         Assert.Contains("'transformer.wpe.weight' has shape [95, 32], the config needs [96, 32]", MessageOf<InvalidDataException>(misshapen), StringComparison.Ordinal);
     }

@@ -54,7 +54,7 @@ internal sealed class TinyModel : IDisposable
 
     private static (Dictionary<string, object?> Config, Dictionary<string, long[]> Shapes) Llama()
     {
-        const long H = 32, Kv = 16, I = 56;
+        const long H = 32, Kv = 16, I = 64; // widths of 32 and more, as published models have: libtorch rounds what is left over otherwise
         var shapes = new Dictionary<string, long[]> { ["model.embed_tokens.weight"] = [Vocabulary, H], ["model.norm.weight"] = [H], ["lm_head.weight"] = [Vocabulary, H] };
         for (var i = 0; i < 2; i++)
         {
