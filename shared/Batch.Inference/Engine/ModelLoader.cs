@@ -18,7 +18,7 @@ internal static class ModelLoader
     public static LoadedModel Load(EngineOptions options, HfTokenizer? tokenizer = null)
     {
         var folder = Path.GetFullPath(options.ModelPath);
-        var config = ModelConfig.Load(folder);
+        var config = ModelConfig.Load(folder, options.MaxContextLength);
         tokenizer ??= HfTokenizer.Load(folder);
         var device = Devices.Resolve(options.Device);
         var dtype = Devices.ResolveDType(options.DType, device);

@@ -76,7 +76,7 @@ internal sealed class PagedAttention
     // Copies a sequence's keys and values together and hands them to the framework's attention. Works on every device, for any number of rows.
     private sealed class Gather(AttentionSpan span, Device device)
     {
-        private readonly Dictionary<int, View> _views = []; // by the number of tokens that fall out of the window: layers differ in their windows
+        private readonly Dictionary<int, View> _views = []; // by window, 0 for none: layers differ
 
         public Tensor Attend(Tensor q, Tensor keys, Tensor values, AttentionOptions options)
         {
@@ -98,9 +98,9 @@ internal sealed class PagedAttention
 
         private View Seen(AttentionOptions options)
         {
-            var unseen = options.Unseen(span.Slots.Length, span.Rows);
-            if (!_views.TryGetValue(unseen, out var view))
+            if (!_views.TryGetValue(options.Window ?? 0, out var view))
             {
+                var unseen = options.Unseen(span.Slots.Length, span.Rows);
                 var (rows, context) = (span.Rows, span.Slots.Length - unseen);
                 // Row i is the token at context - rows + i and sees all up to itself, within its window.
                 var mask = rows == 1 ? null : ones([rows, context], ScalarType.Bool, device).tril(context - rows);
@@ -108,7 +108,7 @@ internal sealed class PagedAttention
                 {
                     mask = mask.triu(context - rows - window + 1);
                 }
-                _views[unseen] = view = new View(tensor(span.Slots[unseen..], device: device), mask);
+                _views[options.Window ?? 0] = view = new View(tensor(span.Slots[unseen..], device: device), mask);
             }
             return view;
         }

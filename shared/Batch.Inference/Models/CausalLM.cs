@@ -14,6 +14,13 @@ internal abstract class CausalLM : IDisposable
     {
         ["gpt2"] = (config, weights) => new Gpt2(config, weights),
         ["llama"] = (config, weights) => new Llama(config, weights),
+        ["mistral"] = (config, weights) => new Mistral(config, weights),
+        ["qwen2"] = (config, weights) => new Qwen2(config, weights),
+        ["qwen3"] = (config, weights) => new Qwen3(config, weights),
+        ["phi3"] = (config, weights) => new Phi3(config, weights),
+        ["gemma2"] = (config, weights) => new Gemma2(config, weights),
+        ["gemma3_text"] = (config, weights) => new Gemma3(config, weights),
+        ["gemma3"] = Gemma3.OfMultimodal,
     };
 
     private readonly List<IDisposable> _parameters = [];
@@ -73,5 +80,29 @@ internal abstract class CausalLM : IDisposable
         var linear = Linear.Create(weight, bias);
         _parameters.Add(linear);
         return linear;
+    }
+
+    /// <summary>A linear layer by its name in the checkpoint.</summary>
+    protected Linear TakeLinear(WeightLoader weights, string name, long rows, long columns, bool bias = false) =>
+        OwnLinear(weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
+
+    /// <summary>The output layer: its own, or the embeddings again.</summary>
+    protected Linear TakeHead(WeightLoader weights, Tensor embeddings, bool tied, string name = "lm_head.weight")
+    {
+        if (!tied)
+        {
+            return OwnLinear(weights.Take(name, embeddings.shape));
+        }
+        weights.Ignore(stored => stored == name); // some files store the tied head a second time
+        return OwnLinear(embeddings.alias());
+    }
+
+    /// <summary>The positions of the whole context, in the dtype and on the device of the embeddings.</summary>
+    protected RotaryEmbedding OwnRotary(RopeFrequencies rope, Tensor embeddings)
+    {
+        var rotary = new RotaryEmbedding(rope, ContextLength, embeddings.dtype, embeddings.device);
+        Own(rotary.Cos);
+        Own(rotary.Sin);
+        return rotary;
     }
 }

@@ -45,12 +45,7 @@ internal sealed class Gpt2 : CausalLM
             TakeConv1D($"h.{i}.mlp.c_fc", hidden, inner), TakeConv1D($"h.{i}.mlp.c_proj", inner, hidden))).ToArray();
         ln_f_weight = Take("ln_f.weight", hidden);
         ln_f_bias = Take("ln_f.bias", hidden);
-        var tied = config.Bool("tie_word_embeddings", true);
-        lm_head = OwnLinear(tied ? wte.alias() : weights.Take("lm_head.weight", VocabularySize, hidden));
-        if (tied)
-        {
-            weights.Ignore(name => name == "lm_head.weight"); // some files store the tied head a second time
-        }
+        lm_head = TakeHead(weights, wte, tied: config.Bool("tie_word_embeddings", true));
     }
 
     public override int Layers => h.Length;

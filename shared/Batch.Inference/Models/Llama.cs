@@ -18,46 +18,31 @@ internal sealed class Llama : CausalLM
     public Llama(ModelConfig config, WeightLoader weights)
     {
         (hidden, heads, VocabularySize) = (config.Int("hidden_size"), config.Int("num_attention_heads"), config.Int("vocab_size"));
-        (KeyValueHeads, HeadDim) = (config.Int("num_key_value_heads", heads), config.Int("head_dim", hidden / heads));
-        ContextLength = config.Int("max_position_embeddings", 2048);
+        (KeyValueHeads, HeadDim) = (config.KeyValueHeads(heads, otherwise: heads), config.Int("head_dim", hidden / heads));
         var inner = config.Int("intermediate_size");
-        var count = config.Int("num_hidden_layers");
         epsilon = config.Float("rms_norm_eps", 1e-6f);
         config.Require("hidden_act", "silu");
         var (attentionBias, mlpBias) = (config.Bool("attention_bias", false), config.Bool("mlp_bias", false));
-        if (heads % KeyValueHeads != 0)
-        {
-            throw new InvalidDataException($"{config.Path}: num_attention_heads {heads} is no multiple of num_key_value_heads {KeyValueHeads}");
-        }
         attends = AttentionOptions.Causal(HeadDim);
-
-        Tensor Take(string name, params long[] shape) => Own(weights.Take(name, shape));
-        Linear TakeLinear(string name, long rows, long columns, bool bias) =>
-            OwnLinear(weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
+        var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 2048));
+        ContextLength = config.Limited(rope.ContextLength);
         weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
 
-        embed_tokens = Take("model.embed_tokens.weight", VocabularySize, hidden);
+        embed_tokens = Own(weights.Take("model.embed_tokens.weight", VocabularySize, hidden));
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
-        layers = Enumerable.Range(0, count).Select(i => $"model.layers.{i}").Select(layer => new Block(
-            Take($"{layer}.input_layernorm.weight", hidden),
-            TakeLinear($"{layer}.self_attn.q_proj", q, hidden, attentionBias),
-            TakeLinear($"{layer}.self_attn.k_proj", kv, hidden, attentionBias),
-            TakeLinear($"{layer}.self_attn.v_proj", kv, hidden, attentionBias),
-            TakeLinear($"{layer}.self_attn.o_proj", hidden, q, attentionBias),
-            Take($"{layer}.post_attention_layernorm.weight", hidden),
-            TakeLinear($"{layer}.mlp.gate_proj", inner, hidden, mlpBias),
-            TakeLinear($"{layer}.mlp.up_proj", inner, hidden, mlpBias),
-            TakeLinear($"{layer}.mlp.down_proj", hidden, inner, mlpBias))).ToArray();
-        norm = Take("model.norm.weight", hidden);
-        var tied = config.Bool("tie_word_embeddings", false);
-        lm_head = OwnLinear(tied ? embed_tokens.alias() : weights.Take("lm_head.weight", VocabularySize, hidden));
-        if (tied)
-        {
-            weights.Ignore(name => name == "lm_head.weight"); // some files store the tied head a second time
-        }
-        rotary = new RotaryEmbedding(config, HeadDim, ContextLength, embed_tokens.dtype, embed_tokens.device);
-        Own(rotary.Cos);
-        Own(rotary.Sin);
+        layers = Enumerable.Range(0, config.Int("num_hidden_layers")).Select(i => $"model.layers.{i}").Select(layer => new Block(
+            Own(weights.Take($"{layer}.input_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{layer}.self_attn.q_proj", q, hidden, attentionBias),
+            TakeLinear(weights, $"{layer}.self_attn.k_proj", kv, hidden, attentionBias),
+            TakeLinear(weights, $"{layer}.self_attn.v_proj", kv, hidden, attentionBias),
+            TakeLinear(weights, $"{layer}.self_attn.o_proj", hidden, q, attentionBias),
+            Own(weights.Take($"{layer}.post_attention_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{layer}.mlp.gate_proj", inner, hidden, mlpBias),
+            TakeLinear(weights, $"{layer}.mlp.up_proj", inner, hidden, mlpBias),
+            TakeLinear(weights, $"{layer}.mlp.down_proj", hidden, inner, mlpBias))).ToArray();
+        norm = Own(weights.Take("model.norm.weight", hidden));
+        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", false));
+        rotary = OwnRotary(rope, embed_tokens);
     }
 
     public override int Layers => layers.Length;

@@ -11,8 +11,8 @@ internal sealed class ModelConfig
     // Of training, generation, bookkeeping or the reference implementation: they do not change what a forward pass computes.
     private static readonly HashSet<string> Neutral =
     [
-        "_name_or_path", "_attn_implementation_autoset", "architectures", "attention_dropout", "attn_pdrop", "auto_map", "bos_token_id", "chunk_size_feed_forward", "dtype", "embd_pdrop",
-        "eos_token_id", "gradient_checkpointing", "id2label", "initializer_range", "label2id", "max_length", "model_type", "n_ctx", "output_attentions",
+        "_name_or_path", "_attn_implementation_autoset", "architectures", "attention_dropout", "attn_pdrop", "auto_map", "bos_token_id", "cache_implementation", "chunk_size_feed_forward", "dtype", "embd_pdrop",
+        "eos_token_id", "gradient_checkpointing", "id2label", "initializer_range", "is_llama_config", "label2id", "max_length", "model_type", "n_ctx", "output_attentions",
         "output_hidden_states", "output_past", "pad_token_id", "pretraining_tp", "reorder_and_upcast_attn", "resid_pdrop", "return_dict", "summary_activation",
         "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "torch_dtype", "transformers_version",
         "transformers.js_config", "unk_token_id", "use_cache", "tie_word_embeddings",
@@ -21,14 +21,22 @@ internal sealed class ModelConfig
     private readonly JsonElement _root;
     private readonly HashSet<string> _read = [];
 
-    private ModelConfig(string path, JsonElement root) => (Path, _root) = (path, root);
+    private readonly int _longest;
 
+    private ModelConfig(string path, JsonElement root, string? family, int longest)
+    {
+        (Path, _root, _longest) = (path, root, longest);
+        ModelType = family ?? Text("model_type") ?? throw new InvalidDataException($"{Path}: model_type is missing");
+    }
+
+    /// <summary>The file, and the section in it.</summary>
     public string Path { get; }
 
     /// <summary>The family: gpt2, llama, …</summary>
-    public string ModelType => Text("model_type") ?? throw new InvalidDataException($"{Path}: model_type is missing");
+    public string ModelType { get; }
 
-    public static ModelConfig Load(string folder)
+    /// <param name="longest">Tokens of the longest text that will be served; 0 leaves it to the model.</param>
+    public static ModelConfig Load(string folder, int longest = 0)
     {
         var path = System.IO.Path.Combine(folder, "config.json");
         if (!File.Exists(path))
@@ -38,7 +46,7 @@ internal sealed class ModelConfig
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
-            return new ModelConfig(path, json.RootElement.Clone());
+            return new ModelConfig(path, json.RootElement.Clone(), null, longest);
         }
         catch (JsonException e)
         {
@@ -46,13 +54,35 @@ internal sealed class ModelConfig
         }
     }
 
+    /// <summary>A context length within that of the longest text that will be served.</summary>
+    public int Limited(int context) => _longest > 0 ? Math.Min(context, _longest) : context;
+
+    /// <summary>An object inside, read like the whole; null when absent.</summary>
+    public ModelConfig? Section(string name) => Find(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Object } inside => new ModelConfig($"{Path}: {name}", inside, ModelType, _longest),
+        { } other => throw new InvalidDataException($"{Path}: {name} is {other}, an object is expected"),
+    };
+
     public int Int(string name) => Find(name) is { } v ? AsInt(name, v) : throw new InvalidDataException($"{Path}: {name} is missing");
 
     public int Int(string name, int otherwise) => Find(name) is { } v ? AsInt(name, v) : otherwise;
 
-    public float Float(string name, float otherwise) => Find(name) is { } v
-        ? v.ValueKind == JsonValueKind.Number ? v.GetSingle() : throw new InvalidDataException($"{Path}: {name} is {v}, a number is expected")
-        : otherwise;
+    public float Float(string name) => Find(name) is { } v ? AsFloat(name, v) : throw new InvalidDataException($"{Path}: {name} is missing");
+
+    public float Float(string name, float otherwise) => Find(name) is { } v ? AsFloat(name, v) : otherwise;
+
+    /// <summary>A list of that many numbers.</summary>
+    public float[] Floats(string name, int count) => Find(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() == count
+        ? list.EnumerateArray().Select(v => AsFloat(name, v)).ToArray()
+        : throw new InvalidDataException($"{Path}: {name} is {Find(name)?.ToString() ?? "missing"}, a list of {count} numbers is expected");
+
+    /// <summary>Of a field that JSON null switches off; <paramref name="otherwise"/> where it is absent.</summary>
+    public float? FloatOrNone(string name, float? otherwise) => Find(name) is { } v ? AsFloat(name, v) : _root.TryGetProperty(name, out _) ? null : otherwise;
+
+    /// <inheritdoc cref="FloatOrNone"/>
+    public int? IntOrNone(string name, int? otherwise) => Find(name) is { } v ? AsInt(name, v) : _root.TryGetProperty(name, out _) ? null : otherwise;
 
     public bool Bool(string name, bool otherwise) => Find(name) is { } v
         ? v.ValueKind is JsonValueKind.True or JsonValueKind.False ? v.GetBoolean() : throw new InvalidDataException($"{Path}: {name} is {v}, true or false is expected")
@@ -78,6 +108,37 @@ internal sealed class ModelConfig
         }
     }
 
+    /// <summary>num_key_value_heads, a divisor of the heads.</summary>
+    public int KeyValueHeads(int heads, int otherwise)
+    {
+        var kvHeads = Int("num_key_value_heads", otherwise);
+        return kvHeads > 0 && heads % kvHeads == 0 ? kvHeads : throw new InvalidDataException($"{Path}: num_attention_heads {heads} is no multiple of num_key_value_heads {kvHeads}");
+    }
+
+    /// <summary>The window of each layer: of those that layer_types calls sliding or, where it is absent, that the family's rule names.</summary>
+    /// <param name="window">null: no layer has one.</param>
+    public int?[] Windows(int layers, int? window, Func<int, bool> slides)
+    {
+        if (window is < 1)
+        {
+            throw new InvalidDataException($"{Path}: sliding_window is {window}, at least 1 is expected");
+        }
+        if (Find("layer_types") is not { } types)
+        {
+            return Enumerable.Range(0, layers).Select(layer => slides(layer) ? window : null).ToArray();
+        }
+        if (types.ValueKind != JsonValueKind.Array || types.GetArrayLength() != layers)
+        {
+            throw new InvalidDataException($"{Path}: layer_types is {types}, a list for {layers} layers is expected");
+        }
+        return types.EnumerateArray().Select(type => type.ToString() switch
+        {
+            "sliding_attention" => window,
+            "full_attention" => (int?)null,
+            var other => throw new NotSupportedException($"{Path}: layer_types holds '{other}'; only full_attention and sliding_attention are supported"),
+        }).ToArray();
+    }
+
     /// <summary>Refuses what the family neither read nor knows as neutral, so that no setting is half-obeyed.</summary>
     public void EnsureAllKnown()
     {
@@ -89,6 +150,9 @@ internal sealed class ModelConfig
             }
         }
     }
+
+    private float AsFloat(string name, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number ? value.GetSingle() : throw new InvalidDataException($"{Path}: {name} is {value}, a number is expected");
 
     private int AsInt(string name, JsonElement value) => value.TryGetInt32Safe(out var number)
         ? number

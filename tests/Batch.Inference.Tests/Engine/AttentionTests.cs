@@ -84,18 +84,17 @@ public class AttentionTests
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         manual_seed(4);
+        using var cache = Filled(KvHeads, Dim, dtype);
+        // A row alone with its past, a whole prompt, and a chunk of a prompt; each sequence's tokens lie one after the other.
+        long[][] contexts = [Run(0, 12), Run(40, 11), Run(100, 30)];
+        int[] rows = [1, 11, 8];
+        var spans = contexts.Select((slots, i) => new AttentionSpan(rows[..i].Sum(), rows[i], slots)).ToArray();
+        var newSlots = contexts.SelectMany((slots, i) => slots[^rows[i]..]).ToArray();
+        var attention = new PagedAttention(cache, newSlots, spans, own); // of all layers, which may differ in their options
+        var (q, k, v) = (randn(20, Heads, Dim).to(dtype), randn(20, KvHeads, Dim).to(dtype), randn(20, KvHeads, Dim).to(dtype));
         foreach (var options in new[] { AttentionOptions.Causal(Dim), new(0.4f), new(0.25f, 7), new(0.25f, null, 3f), new(0.3f, 9, 2f), new(0.25f, 1), new(0.25f, 1000) })
         {
-            using var cache = Filled(KvHeads, Dim, dtype);
-            var (past, first) = (12, 40);
-            // A row alone with its past, a whole prompt, and a chunk of a prompt; each sequence's tokens lie one after the other.
-            long[][] contexts = [Run(0, past), Run(first, 11), Run(100, 30)];
-            int[] rows = [1, 11, 8];
-            var spans = contexts.Select((slots, i) => new AttentionSpan(rows[..i].Sum(), rows[i], slots)).ToArray();
-            var newSlots = contexts.SelectMany((slots, i) => slots[^rows[i]..]).ToArray();
-            var (q, k, v) = (randn(20, Heads, Dim).to(dtype), randn(20, KvHeads, Dim).to(dtype), randn(20, KvHeads, Dim).to(dtype));
-
-            var y = new PagedAttention(cache, newSlots, spans, own).Forward(0, q, k, v, options);
+            var y = attention.Forward(0, q, k, v, options);
 
             foreach (var span in spans)
             {

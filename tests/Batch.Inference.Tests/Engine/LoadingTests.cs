@@ -15,7 +15,7 @@ public class LoadingTests
         using var extra = TinyModel.Create("llama", tensors: t => t["model.layers.0.self_attn.q_proj.bias"] = [32]);
         using var misshapen = TinyModel.Create("gpt2", tensors: t => t["transformer.wpe.weight"] = [95, 32]);
 
-        Assert.Contains("tensor 'model.layers.1.mlp.up_proj.weight' [64, 32] is missing", MessageOf<InvalidDataException>(missing), StringComparison.Ordinal);
+        Assert.Contains("tensor 'model.layers.1.mlp.up_proj.weight' [56, 32] is missing", MessageOf<InvalidDataException>(missing), StringComparison.Ordinal);
         Assert.Contains("1 tensors belong to no parameter of this model: model.layers.0.self_attn.q_proj.bias", MessageOf<InvalidDataException>(extra), StringComparison.Ordinal);
         Assert.Contains("'transformer.wpe.weight' has shape [95, 32], the config needs [96, 32]", MessageOf<InvalidDataException>(misshapen), StringComparison.Ordinal);
     }
@@ -23,15 +23,15 @@ public class LoadingTests
     [Fact]
     public void Load_NamesTheField_WhenTheConfigAsksForWhatIsNotSupported()
     {
-        using var scaled = TinyModel.Create("llama", config: c => c["rope_scaling"] = new { type = "linear", factor = 2.0 });
+        using var scaled = TinyModel.Create("llama", config: c => c["rope_scaling"] = new { type = "wavelet", factor = 2.0 });
         using var activation = TinyModel.Create("llama", config: c => c["hidden_act"] = "gelu");
         using var unknown = TinyModel.Create("gpt2", config: c => c["logit_softcap"] = 30);
         using var family = TinyModel.Create("llama", config: c => c["model_type"] = "mamba");
 
-        Assert.Contains("rope_scaling", MessageOf<NotSupportedException>(scaled), StringComparison.Ordinal);
+        Assert.Contains("rope_scaling: rope_type = wavelet is not supported", MessageOf<NotSupportedException>(scaled), StringComparison.Ordinal);
         Assert.Contains("hidden_act = gelu is not supported for llama, only silu", MessageOf<NotSupportedException>(activation), StringComparison.Ordinal);
         Assert.Contains("logit_softcap = 30 is not supported for gpt2", MessageOf<NotSupportedException>(unknown), StringComparison.Ordinal);
-        Assert.Contains("model_type 'mamba' is not supported; supported are gpt2, llama", MessageOf<NotSupportedException>(family), StringComparison.Ordinal);
+        Assert.Contains("model_type 'mamba' is not supported; supported are gpt2, llama, mistral, qwen2, qwen3, phi3, gemma2, gemma3_text, gemma3", MessageOf<NotSupportedException>(family), StringComparison.Ordinal);
     }
 
     [Fact]

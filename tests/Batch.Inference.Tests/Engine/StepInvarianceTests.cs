@@ -16,6 +16,10 @@ public class StepInvarianceTests
     [InlineData("llama", 1, "float32")]
     [InlineData("llama", 2, "float32")]
     [InlineData("llama", 2, "bfloat16")]
+    [InlineData("mistral", 1, "float32")]
+    [InlineData("phi3", 1, "float32")]
+    [InlineData("gemma2", 2, "float32")]
+    [InlineData("gemma3_text", 1, "bfloat16")]
     public void Run_GivesTheSameLogits_BitForBit_HoweverTheTokensAreCutIntoSteps(string family, int threads, string dtype)
     {
         using var folder = TinyModel.Create(family);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Batch.Benchmarks.References;
 using Batch.Inference.Engine;
 using static TorchSharp.torch;
 
@@ -17,11 +18,13 @@ internal sealed class TinyModel : IDisposable
     public static TinyModel Create(string family, string dtype = "F32", int shards = 1, Action<Dictionary<string, object?>>? config = null, Action<Dictionary<string, long[]>>? tensors = null)
     {
         var model = new TinyModel();
-        var (fields, shapes) = family == "gpt2" ? Gpt2() : Llama();
+        var fields = Config(family);
+        model.WriteConfig(fields);
+        var shapes = RandomCheckpoint.Shapes(model.Path).ToDictionary();
         config?.Invoke(fields);
         tensors?.Invoke(shapes);
-        File.WriteAllText(System.IO.Path.Combine(model.Path, "config.json"), JsonSerializer.Serialize(fields));
-        model.WriteWeights(shapes, dtype, shards);
+        model.WriteConfig(fields);
+        model.WriteWeights(shapes, dtype, shards, normsAround: family.StartsWith("gemma", StringComparison.Ordinal) ? 0 : 1);
         return model;
     }
 
@@ -36,39 +39,20 @@ internal sealed class TinyModel : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    private static (Dictionary<string, object?> Config, Dictionary<string, long[]> Shapes) Gpt2()
-    {
-        const long H = 32;
-        var shapes = new Dictionary<string, long[]> { ["transformer.wte.weight"] = [Vocabulary, H], ["transformer.wpe.weight"] = [Context, H], ["transformer.ln_f.weight"] = [H], ["transformer.ln_f.bias"] = [H] };
-        for (var i = 0; i < 2; i++)
-        {
-            var h = $"transformer.h.{i}.";
-            (shapes[h + "ln_1.weight"], shapes[h + "ln_1.bias"], shapes[h + "ln_2.weight"], shapes[h + "ln_2.bias"]) = ([H], [H], [H], [H]);
-            (shapes[h + "attn.c_attn.weight"], shapes[h + "attn.c_attn.bias"]) = ([H, 3 * H], [3 * H]);
-            (shapes[h + "attn.c_proj.weight"], shapes[h + "attn.c_proj.bias"]) = ([H, H], [H]);
-            (shapes[h + "mlp.c_fc.weight"], shapes[h + "mlp.c_fc.bias"]) = ([H, 4 * H], [4 * H]);
-            (shapes[h + "mlp.c_proj.weight"], shapes[h + "mlp.c_proj.bias"]) = ([4 * H, H], [H]);
-        }
-        return (new() { ["model_type"] = "gpt2", ["n_embd"] = H, ["n_head"] = 4, ["n_layer"] = 2, ["n_positions"] = Context, ["vocab_size"] = Vocabulary, ["activation_function"] = "gelu_new" }, shapes);
-    }
+    /// <summary>Families, each with the settings that make it different from the others.</summary>
+    public static IEnumerable<string> Families => ["gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text"];
 
-    private static (Dictionary<string, object?> Config, Dictionary<string, long[]> Shapes) Llama()
+    private static Dictionary<string, object?> Config(string family)
     {
-        const long H = 32, Kv = 16, I = 64; // widths of 32 and more, as published models have: libtorch rounds what is left over otherwise
-        var shapes = new Dictionary<string, long[]> { ["model.embed_tokens.weight"] = [Vocabulary, H], ["model.norm.weight"] = [H], ["lm_head.weight"] = [Vocabulary, H] };
-        for (var i = 0; i < 2; i++)
+        if (family == "gpt2")
         {
-            var layer = $"model.layers.{i}.";
-            (shapes[layer + "input_layernorm.weight"], shapes[layer + "post_attention_layernorm.weight"]) = ([H], [H]);
-            (shapes[layer + "self_attn.q_proj.weight"], shapes[layer + "self_attn.o_proj.weight"]) = ([H, H], [H, H]);
-            (shapes[layer + "self_attn.k_proj.weight"], shapes[layer + "self_attn.v_proj.weight"]) = ([Kv, H], [Kv, H]);
-            (shapes[layer + "mlp.gate_proj.weight"], shapes[layer + "mlp.up_proj.weight"], shapes[layer + "mlp.down_proj.weight"]) = ([I, H], [I, H], [H, I]);
+            return new() { ["model_type"] = "gpt2", ["n_embd"] = 32, ["n_head"] = 4, ["n_layer"] = 2, ["n_positions"] = Context, ["vocab_size"] = Vocabulary, ["activation_function"] = "gelu_new" };
         }
-        return (new()
+        var config = new Dictionary<string, object?>
         {
-            ["model_type"] = "llama",
-            ["hidden_size"] = H,
-            ["intermediate_size"] = I,
+            ["model_type"] = family,
+            ["hidden_size"] = 32,
+            ["intermediate_size"] = 56,
             ["num_hidden_layers"] = 2,
             ["num_attention_heads"] = 4,
             ["num_key_value_heads"] = 2,
@@ -76,19 +60,43 @@ internal sealed class TinyModel : IDisposable
             ["max_position_embeddings"] = Context,
             ["rms_norm_eps"] = 1e-5,
             ["rope_theta"] = 10000.0,
-            ["hidden_act"] = "silu",
             ["tie_word_embeddings"] = false,
-        }, shapes);
+        };
+        config[family.StartsWith("gemma", StringComparison.Ordinal) ? "hidden_activation" : "hidden_act"] = family.StartsWith("gemma", StringComparison.Ordinal) ? "gelu_pytorch_tanh" : "silu";
+        switch (family)
+        {
+            case "mistral":
+                config["sliding_window"] = 7;
+                break;
+            case "qwen2":
+                (config["use_sliding_window"], config["sliding_window"], config["max_window_layers"]) = (true, 7, 1);
+                break;
+            case "qwen3":
+                config["head_dim"] = 12;
+                break;
+            case "phi3":
+                config["partial_rotary_factor"] = 0.5;
+                break;
+            case "gemma2":
+                (config["head_dim"], config["query_pre_attn_scalar"], config["sliding_window"]) = (12, 10, 7);
+                break;
+            case "gemma3_text":
+                (config["head_dim"], config["query_pre_attn_scalar"], config["sliding_window"], config["sliding_window_pattern"]) = (12, 10, 7, 2);
+                break;
+        }
+        return config;
     }
 
-    private void WriteWeights(Dictionary<string, long[]> shapes, string dtype, int shards)
+    private void WriteConfig(Dictionary<string, object?> fields) => File.WriteAllText(System.IO.Path.Combine(Path, "config.json"), JsonSerializer.Serialize(fields));
+
+    private void WriteWeights(Dictionary<string, long[]> shapes, string dtype, int shards, int normsAround)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(1234);
+        using var generator = new Generator(7);
         var type = dtype switch { "BF16" => ScalarType.BFloat16, "F16" => ScalarType.Float16, _ => ScalarType.Float32 };
-        // Norm weights around 1, the rest wide enough for peaked, varied outputs.
+        // Norm weights around 1 (Gemma adds it), the rest wide enough for peaked, varied outputs.
         var tensors = shapes.ToDictionary(p => p.Key, p =>
-            (randn(p.Value, generator: generator) * (p.Value.Length == 1 ? 0.1 : 0.3) + (p.Key.Contains("norm", StringComparison.Ordinal) || p.Key.Contains("ln_", StringComparison.Ordinal) ? 1 : 0)).to(type));
+            (randn(p.Value, generator: generator) * (p.Value.Length == 1 ? 0.1 : 0.3) + (p.Key.Contains("norm", StringComparison.Ordinal) || p.Key.Contains("ln_", StringComparison.Ordinal) ? normsAround : 0)).to(type));
         var map = new Dictionary<string, string>();
         for (var shard = 0; shard < shards; shard++)
         {

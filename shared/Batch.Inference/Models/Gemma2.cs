@@ -1,0 +1,97 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Models;
+
+/// <summary>
+/// Gemma 2 (Riviere et al. 2024): embeddings scaled by sqrt(hidden), norms of 1 + weight before and after each half, capped scores and logits, every other
+/// layer over a window, GELU in its tanh form on the gate.
+/// </summary>
+internal sealed class Gemma2 : CausalLM
+{
+    private readonly int heads, hidden;
+    private readonly float epsilon;
+    private readonly float? softcap;
+    private readonly Tensor embed_tokens, norm;
+    private readonly Linear lm_head;
+    private readonly RotaryEmbedding rotary;
+    private readonly Block[] layers;
+
+    public Gemma2(ModelConfig config, WeightLoader weights)
+    {
+        (hidden, heads, VocabularySize) = (config.Int("hidden_size", 2304), config.Int("num_attention_heads", 8), config.Int("vocab_size", 256_000));
+        (KeyValueHeads, HeadDim) = (config.KeyValueHeads(heads, otherwise: 4), config.Int("head_dim", 256));
+        var (inner, count) = (config.Int("intermediate_size", 9216), config.Int("num_hidden_layers", 26));
+        epsilon = config.Float("rms_norm_eps", 1e-6f);
+        config.Require("hidden_activation", "gelu_pytorch_tanh");
+        config.Require("hidden_act", "gelu_pytorch_tanh"); // the older name
+        config.Require("use_bidirectional_attention", "false");
+        var bias = config.Bool("attention_bias", false);
+        softcap = config.FloatOrNone("final_logit_softcapping", 30f);
+        var attends = new AttentionOptions(1f / MathF.Sqrt(config.Float("query_pre_attn_scalar", 256f)), null, config.FloatOrNone("attn_logit_softcapping", 50f));
+        var windows = config.Windows(count, config.IntOrNone("sliding_window", 4096), layer => layer % 2 == 0);
+        var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 8192));
+        ContextLength = config.Limited(rope.ContextLength);
+
+        embed_tokens = Own(weights.Take("model.embed_tokens.weight", VocabularySize, hidden));
+        var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
+        layers = Enumerable.Range(0, count).Select(i => new Block(
+            Own(weights.Take($"model.layers.{i}.input_layernorm.weight", hidden)),
+            TakeLinear(weights, $"model.layers.{i}.self_attn.q_proj", q, hidden, bias),
+            TakeLinear(weights, $"model.layers.{i}.self_attn.k_proj", kv, hidden, bias),
+            TakeLinear(weights, $"model.layers.{i}.self_attn.v_proj", kv, hidden, bias),
+            attends with { Window = windows[i] },
+            TakeLinear(weights, $"model.layers.{i}.self_attn.o_proj", hidden, q, bias),
+            Own(weights.Take($"model.layers.{i}.post_attention_layernorm.weight", hidden)),
+            Own(weights.Take($"model.layers.{i}.pre_feedforward_layernorm.weight", hidden)),
+            TakeLinear(weights, $"model.layers.{i}.mlp.gate_proj", inner, hidden),
+            TakeLinear(weights, $"model.layers.{i}.mlp.up_proj", inner, hidden),
+            TakeLinear(weights, $"model.layers.{i}.mlp.down_proj", hidden, inner),
+            Own(weights.Take($"model.layers.{i}.post_feedforward_layernorm.weight", hidden)))).ToArray();
+        norm = Own(weights.Take("model.norm.weight", hidden));
+        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", true));
+        rotary = OwnRotary(rope, embed_tokens);
+    }
+
+    public override int Layers => layers.Length;
+
+    public override int KeyValueHeads { get; }
+
+    public override int HeadDim { get; }
+
+    public override int VocabularySize { get; }
+
+    public override int ContextLength { get; }
+
+    public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
+    {
+        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
+        x = x * tensor(MathF.Sqrt(hidden), x.dtype, x.device); // rounded to the model's dtype, as the reference does
+        var rotation = rotary.At(positions);
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            var block = layers[layer];
+            var a = RmsNorm.ForwardOnePlus(x, block.input_layernorm, epsilon);
+            var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
+            var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]
+            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
+            var y = block.o_proj.Forward(attention.Forward(layer, q, k, v, block.attends));
+            x = x + RmsNorm.ForwardOnePlus(y, block.post_attention_layernorm, epsilon);
+            var m = RmsNorm.ForwardOnePlus(x, block.pre_feedforward_layernorm, epsilon);
+            m = block.down_proj.Forward(Activation.GeGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m)));
+            x = x + RmsNorm.ForwardOnePlus(m, block.post_feedforward_layernorm, epsilon); // [tokens, hidden]
+        }
+        return RmsNorm.ForwardOnePlus(x, norm, epsilon);
+    }
+
+    public override Tensor Head(Tensor hidden)
+    {
+        var logits = lm_head.Forward(hidden);
+        return softcap is { } cap ? Softcap.Rows(logits, cap) : logits;
+    }
+
+    private sealed record Block(
+        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, AttentionOptions attends, Linear o_proj, Tensor post_attention_layernorm,
+        Tensor pre_feedforward_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj, Tensor post_feedforward_layernorm);
+}

@@ -1,0 +1,124 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Models;
+
+/// <summary>
+/// Gemma 3's text model (Kamath et al. 2025): Gemma 2's layers with norms over each head's queries and keys instead of capped scores; five of six layers see a
+/// window and turn by a base of their own.
+/// </summary>
+internal sealed class Gemma3 : CausalLM
+{
+    private readonly int heads, hidden;
+    private readonly float epsilon;
+    private readonly float? softcap;
+    private readonly Tensor embed_tokens, norm;
+    private readonly Linear lm_head;
+    private readonly RotaryEmbedding global, local;
+    private readonly Block[] layers;
+
+    /// <param name="model">What the names of the text model's tensors start with.</param>
+    public Gemma3(ModelConfig config, WeightLoader weights, string model = "model.", string head = "lm_head.weight")
+    {
+        (hidden, heads, VocabularySize) = (config.Int("hidden_size", 2304), config.Int("num_attention_heads", 8), config.Int("vocab_size", 262_208));
+        (KeyValueHeads, HeadDim) = (config.KeyValueHeads(heads, otherwise: 4), config.Int("head_dim", 256));
+        var (inner, count) = (config.Int("intermediate_size", 9216), config.Int("num_hidden_layers", 26));
+        epsilon = config.Float("rms_norm_eps", 1e-6f);
+        config.Require("hidden_activation", "gelu_pytorch_tanh");
+        config.Require("use_bidirectional_attention", "false");
+        var bias = config.Bool("attention_bias", false);
+        softcap = config.FloatOrNone("final_logit_softcapping", null);
+        var attends = new AttentionOptions(1f / MathF.Sqrt(config.Float("query_pre_attn_scalar", 256f)), null, config.FloatOrNone("attn_logit_softcapping", null));
+        var pattern = config.Int("sliding_window_pattern", config.Int("_sliding_window_pattern", 6));
+        var windows = config.Windows(count, config.Int("sliding_window", 4096), layer => (layer + 1) % pattern != 0);
+        var positions = config.Int("max_position_embeddings", 131_072);
+        var globalRope = RopeFrequencies.Read(config, HeadDim, positions, 1_000_000);
+        var localTheta = config.Float("rope_local_base_freq", 10_000f);
+        var localRope = config.Find("rope_parameters") is null
+            ? RopeFrequencies.Unscaled(HeadDim, localTheta, positions)
+            : RopeFrequencies.Read(config, HeadDim, positions, localTheta, "sliding_attention");
+        ContextLength = config.Limited(globalRope.ContextLength);
+
+        embed_tokens = Own(weights.Take($"{model}embed_tokens.weight", VocabularySize, hidden));
+        var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
+        layers = Enumerable.Range(0, count).Select(i => new Block(
+            Own(weights.Take($"{model}layers.{i}.input_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{model}layers.{i}.self_attn.q_proj", q, hidden, bias),
+            TakeLinear(weights, $"{model}layers.{i}.self_attn.k_proj", kv, hidden, bias),
+            TakeLinear(weights, $"{model}layers.{i}.self_attn.v_proj", kv, hidden, bias),
+            Own(weights.Take($"{model}layers.{i}.self_attn.q_norm.weight", HeadDim)),
+            Own(weights.Take($"{model}layers.{i}.self_attn.k_norm.weight", HeadDim)),
+            attends with { Window = windows[i] },
+            TakeLinear(weights, $"{model}layers.{i}.self_attn.o_proj", hidden, q, bias),
+            Own(weights.Take($"{model}layers.{i}.post_attention_layernorm.weight", hidden)),
+            Own(weights.Take($"{model}layers.{i}.pre_feedforward_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{model}layers.{i}.mlp.gate_proj", inner, hidden),
+            TakeLinear(weights, $"{model}layers.{i}.mlp.up_proj", inner, hidden),
+            TakeLinear(weights, $"{model}layers.{i}.mlp.down_proj", hidden, inner),
+            Own(weights.Take($"{model}layers.{i}.post_feedforward_layernorm.weight", hidden)))).ToArray();
+        norm = Own(weights.Take($"{model}norm.weight", hidden));
+        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", true), head);
+        (global, local) = (OwnRotary(globalRope, embed_tokens), OwnRotary(localRope, embed_tokens));
+    }
+
+    /// <summary>The text model of a folder that holds a vision model, too. Only text goes in, so that one is left out.</summary>
+    public static Gemma3 OfMultimodal(ModelConfig config, WeightLoader weights)
+    {
+        foreach (var ofImages in new[] { "vision_config", "boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image" })
+        {
+            config.Find(ofImages);
+        }
+        var text = config.Section("text_config") ?? throw new InvalidDataException($"{config.Path}: text_config is missing");
+        weights.Ignore(name => name.Contains("vision_tower.", StringComparison.Ordinal) || name.Contains("multi_modal_projector.", StringComparison.Ordinal));
+        var model = weights.Contains("language_model.model.embed_tokens.weight")
+            ? new Gemma3(text, weights, "language_model.model.", "language_model.lm_head.weight")
+            : new Gemma3(text, weights, "model.language_model."); // as newer files call it
+        text.EnsureAllKnown();
+        return model;
+    }
+
+    public override int Layers => layers.Length;
+
+    public override int KeyValueHeads { get; }
+
+    public override int HeadDim { get; }
+
+    public override int VocabularySize { get; }
+
+    public override int ContextLength { get; }
+
+    public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
+    {
+        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
+        x = x * tensor(MathF.Sqrt(hidden), x.dtype, x.device); // rounded to the model's dtype, as the reference does
+        var (everywhere, nearby) = (global.At(positions), local.At(positions));
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            var block = layers[layer];
+            var a = RmsNorm.ForwardOnePlus(x, block.input_layernorm, epsilon);
+            var rotation = block.attends.Window is null ? everywhere : nearby;
+            var q = block.q_proj.Forward(a).view(-1, heads, HeadDim); // [tokens, heads, head_dim]
+            var k = block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim); // [tokens, kv_heads, head_dim]
+            q = rotation.Apply(RmsNorm.ForwardOnePlus(q, block.q_norm, epsilon));
+            k = rotation.Apply(RmsNorm.ForwardOnePlus(k, block.k_norm, epsilon));
+            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
+            var y = block.o_proj.Forward(attention.Forward(layer, q, k, v, block.attends));
+            x = x + RmsNorm.ForwardOnePlus(y, block.post_attention_layernorm, epsilon);
+            var m = RmsNorm.ForwardOnePlus(x, block.pre_feedforward_layernorm, epsilon);
+            m = block.down_proj.Forward(Activation.GeGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m)));
+            x = x + RmsNorm.ForwardOnePlus(m, block.post_feedforward_layernorm, epsilon); // [tokens, hidden]
+        }
+        return RmsNorm.ForwardOnePlus(x, norm, epsilon);
+    }
+
+    public override Tensor Head(Tensor hidden)
+    {
+        var logits = lm_head.Forward(hidden);
+        return softcap is { } cap ? Softcap.Rows(logits, cap) : logits;
+    }
+
+    private sealed record Block(
+        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Tensor q_norm, Tensor k_norm, AttentionOptions attends, Linear o_proj, Tensor post_attention_layernorm,
+        Tensor pre_feedforward_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj, Tensor post_feedforward_layernorm);
+}

@@ -1,0 +1,81 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Models;
+
+/// <summary>Mistral (Jiang et al. 2023): Llama's layers without biases, over a window of the past.</summary>
+internal sealed class Mistral : CausalLM
+{
+    private readonly int heads;
+    private readonly float epsilon;
+    private readonly Tensor embed_tokens, norm;
+    private readonly Linear lm_head;
+    private readonly RotaryEmbedding rotary;
+    private readonly AttentionOptions attends;
+    private readonly Block[] layers;
+
+    public Mistral(ModelConfig config, WeightLoader weights)
+    {
+        var hidden = config.Int("hidden_size");
+        (heads, VocabularySize) = (config.Int("num_attention_heads"), config.Int("vocab_size"));
+        (KeyValueHeads, HeadDim) = (config.KeyValueHeads(heads, otherwise: 8), config.Int("head_dim", hidden / heads));
+        var inner = config.Int("intermediate_size");
+        epsilon = config.Float("rms_norm_eps", 1e-6f);
+        config.Require("hidden_act", "silu");
+        attends = AttentionOptions.Causal(HeadDim) with { Window = config.IntOrNone("sliding_window", 4096) };
+        var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 131_072));
+        ContextLength = config.Limited(rope.ContextLength);
+        weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
+
+        embed_tokens = Own(weights.Take("model.embed_tokens.weight", VocabularySize, hidden));
+        var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
+        layers = Enumerable.Range(0, config.Int("num_hidden_layers")).Select(i => $"model.layers.{i}").Select(layer => new Block(
+            Own(weights.Take($"{layer}.input_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{layer}.self_attn.q_proj", q, hidden),
+            TakeLinear(weights, $"{layer}.self_attn.k_proj", kv, hidden),
+            TakeLinear(weights, $"{layer}.self_attn.v_proj", kv, hidden),
+            TakeLinear(weights, $"{layer}.self_attn.o_proj", hidden, q),
+            Own(weights.Take($"{layer}.post_attention_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{layer}.mlp.gate_proj", inner, hidden),
+            TakeLinear(weights, $"{layer}.mlp.up_proj", inner, hidden),
+            TakeLinear(weights, $"{layer}.mlp.down_proj", hidden, inner))).ToArray();
+        norm = Own(weights.Take("model.norm.weight", hidden));
+        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", false));
+        rotary = OwnRotary(rope, embed_tokens);
+    }
+
+    public override int Layers => layers.Length;
+
+    public override int KeyValueHeads { get; }
+
+    public override int HeadDim { get; }
+
+    public override int VocabularySize { get; }
+
+    public override int ContextLength { get; }
+
+    public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
+    {
+        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
+        var rotation = rotary.At(positions);
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            var block = layers[layer];
+            var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
+            var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
+            var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]
+            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
+            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, attends));
+            var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
+            x = x + block.down_proj.Forward(Activation.SwiGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m))); // [tokens, hidden]
+        }
+        return RmsNorm.Forward(x, norm, epsilon);
+    }
+
+    public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
+
+    private sealed record Block(
+        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Linear o_proj,
+        Tensor post_attention_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj);
+}

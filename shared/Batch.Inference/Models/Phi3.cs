@@ -1,0 +1,86 @@
+using Batch.Inference.Layers;
+using Batch.Inference.Weights;
+using static TorchSharp.torch;
+
+namespace Batch.Inference.Models;
+
+/// <summary>Phi 3 and 4 (Abdin et al. 2024): Llama's layers, queries, keys and values in one matrix, gate and up in another; some turn only a part of each head.</summary>
+internal sealed class Phi3 : CausalLM
+{
+    private readonly int heads;
+    private readonly float epsilon;
+    private readonly Tensor embed_tokens, norm;
+    private readonly Linear lm_head;
+    private readonly RotaryEmbedding rotary;
+    private readonly AttentionOptions attends;
+    private readonly Block[] layers;
+
+    public Phi3(ModelConfig config, WeightLoader weights)
+    {
+        var hidden = config.Int("hidden_size");
+        (heads, VocabularySize) = (config.Int("num_attention_heads"), config.Int("vocab_size"));
+        (KeyValueHeads, HeadDim) = (config.KeyValueHeads(heads, otherwise: heads), config.Int("head_dim", hidden / heads));
+        var inner = config.Int("intermediate_size");
+        epsilon = config.Float("rms_norm_eps", 1e-5f);
+        config.Require("hidden_act", "silu");
+        config.Require("attention_bias", "false");
+        config.Require("mlp_bias", "false");
+        config.Require("lm_head_bias", "false");
+        config.Require("full_attn_mod", "1");
+        config.Require("interpolate_factor", "1");
+        config.Find("original_max_position_embeddings"); // which longrope reads
+        attends = AttentionOptions.Causal(HeadDim) with { Window = config.IntOrNone("sliding_window", null) };
+        var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 4096));
+        ContextLength = config.Limited(rope.ContextLength);
+        weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
+
+        embed_tokens = Own(weights.Take("model.embed_tokens.weight", VocabularySize, hidden));
+        var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
+        layers = Enumerable.Range(0, config.Int("num_hidden_layers")).Select(i => $"model.layers.{i}").Select(layer => new Block(
+            Own(weights.Take($"{layer}.input_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{layer}.self_attn.qkv_proj", q + 2 * kv, hidden),
+            TakeLinear(weights, $"{layer}.self_attn.o_proj", hidden, q),
+            Own(weights.Take($"{layer}.post_attention_layernorm.weight", hidden)),
+            TakeLinear(weights, $"{layer}.mlp.gate_up_proj", 2 * inner, hidden),
+            TakeLinear(weights, $"{layer}.mlp.down_proj", hidden, inner))).ToArray();
+        norm = Own(weights.Take("model.norm.weight", hidden));
+        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", false));
+        rotary = OwnRotary(rope, embed_tokens);
+    }
+
+    public override int Layers => layers.Length;
+
+    public override int KeyValueHeads { get; }
+
+    public override int HeadDim { get; }
+
+    public override int VocabularySize { get; }
+
+    public override int ContextLength { get; }
+
+    public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
+    {
+        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
+        var rotation = rotary.At(positions);
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            var block = layers[layer];
+            var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
+            var qkv = block.qkv_proj.Forward(a).view(-1, heads + 2 * KeyValueHeads, HeadDim); // [tokens, heads + 2 kv_heads, head_dim]
+            var q = rotation.Apply(qkv.narrow(1, 0, heads));
+            var k = rotation.Apply(qkv.narrow(1, heads, KeyValueHeads));
+            var v = qkv.narrow(1, heads + KeyValueHeads, KeyValueHeads);
+            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, attends));
+            var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
+            var gateUp = block.gate_up_proj.Forward(m).chunk(2, -1); // each [tokens, inner]
+            x = x + block.down_proj.Forward(Activation.SwiGlu(gateUp[0], gateUp[1])); // [tokens, hidden]
+        }
+        return RmsNorm.Forward(x, norm, epsilon);
+    }
+
+    public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
+
+    private sealed record Block(
+        Tensor input_layernorm, Linear qkv_proj, Linear o_proj,
+        Tensor post_attention_layernorm, Linear gate_up_proj, Linear down_proj);
+}
