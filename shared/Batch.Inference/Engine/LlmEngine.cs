@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Batch.Inference.Engine.Logits;
+using Batch.Inference.Engine.StructuredOutput;
 using Batch.Inference.Tokenizers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -19,6 +20,7 @@ public partial class LlmEngine : IAsyncDisposable
     private readonly Scheduler _scheduler = null!;
     private readonly Sampler _sampler = null!;
     private readonly LogitsProcessors _processors = null!;
+    private readonly ConstraintCompiler _constraints = null!;
     private readonly ILogger<LlmEngine> _logger = NullLogger<LlmEngine>.Instance;
     private readonly List<Sequence> _rows = [];
     private long _arrived;
@@ -35,6 +37,7 @@ public partial class LlmEngine : IAsyncDisposable
         _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
         _sampler = new Sampler(model.Tokenizer.VocabularySize);
         _processors = new LogitsProcessors(model.Tokenizer, model.EndOfText);
+        _constraints = new ConstraintCompiler(model.Tokenizer, model.EndOfText);
         new Thread(Loop) { Name = "LlmEngine", IsBackground = true }.Start();
     }
 
@@ -72,7 +75,8 @@ public partial class LlmEngine : IAsyncDisposable
         var sampling = request.Sampling;
         var continuesText = request.PromptTokenIds.Any(id => !IsControl(id));
         var text = new TextStream(Tokenizer, sampling.Stop, continuesText, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens);
-        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived)) { Processors = _processors.Create(sampling) };
+        var constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText, cancellationToken);
+        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived)) { Processors = _processors.Create(sampling), Constraint = constraint };
         using var cancellation = cancellationToken.Register(sequence.Cancel);
         ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);
         try
@@ -208,9 +212,10 @@ public partial class LlmEngine : IAsyncDisposable
             return;
         }
         sequence.Append(sampled.Id);
+        sequence.Constraint?.Accept(sampled.Id);
         var (finish, stopReason) = Ending(sequence, sampled.Id);
         var text = "";
-        if (finish != FinishReason.Stop || sequence.Sampling.IncludeStopStrInOutput)
+        if (finish != FinishReason.Stop || sequence.Sampling.IncludeStopStrInOutput || sequence.Constraint is { IsComplete: true })
         {
             text = sequence.Text.Append(sampled.Id, mayStop: sequence.CompletionTokens > sequence.Sampling.MinTokens, out var stop);
             (finish, stopReason) = stop is null ? (finish, stopReason) : (FinishReason.Stop, new StopReason(stop, null));
@@ -235,6 +240,10 @@ public partial class LlmEngine : IAsyncDisposable
     {
         var sampling = sequence.Sampling;
         if (_model.EndOfText.Contains(token) && !sampling.IgnoreEos)
+        {
+            return (FinishReason.Stop, null);
+        }
+        if (sequence.Constraint is { IsComplete: true }) // with or without an end-of-text token to say so
         {
             return (FinishReason.Stop, null);
         }

@@ -1,7 +1,7 @@
 namespace Batch.Inference.Engine;
 
 /// <summary>
-/// Chooses a token from one row of logits, in vLLM's order (vllm/v1/sample/sampler.py): the sequence's processors, temperature, min_p, top_k, top_p, then one
+/// Chooses a token from one row of logits, in vLLM's order (vllm/v1/sample/sampler.py): the sequence's constraint, its processors, temperature, min_p, top_k, top_p, then one
 /// draw by inverse transform from the noise of (seed, position). The vocabulary is never sorted whole: candidates are ordered in growing batches until they
 /// suffice. One row at a time.
 /// </summary>
@@ -16,6 +16,7 @@ internal sealed class RowSampler(int vocabularySize)
     {
         var sampling = sequence.Sampling;
         var raw = sampling.Logprobs is null ? [] : logits.ToArray();
+        sequence.Constraint?.Mask(logits);
         foreach (var processor in sequence.Processors)
         {
             processor.Apply(logits, sequence);

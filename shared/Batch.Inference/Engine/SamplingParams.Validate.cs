@@ -1,3 +1,5 @@
+using Batch.Inference.Engine.StructuredOutput;
+
 namespace Batch.Inference.Engine;
 
 public sealed partial record SamplingParams
@@ -12,6 +14,7 @@ public sealed partial record SamplingParams
         RequireTokens();
         RequireRepetitionControls();
         RequireSense();
+        StructuredOutputs?.Validate();
         return this;
     }
 
@@ -104,6 +107,7 @@ public sealed partial record SamplingParams
         RequireNoBeams(Logprobs is null, "logprobs");
         RequireNoBeams(PromptLogprobs is null, "prompt_logprobs");
         RequireNoBeams(RepetitionDetection is null, "repetition_detection");
+        RequireNoBeams(StructuredOutputs is null, StructuredOutputParams.Parameter);
     }
 
     private static void RequireNoBeams(bool neutral, string name)

@@ -1,3 +1,5 @@
+using Batch.Inference.Engine.StructuredOutput;
+
 namespace Batch.Inference.Engine;
 
 /// <summary>
@@ -68,6 +70,9 @@ public sealed partial record SamplingParams
 
     /// <summary>False shows special tokens in the text as they are written.</summary>
     public bool SkipSpecialTokens { get; init; } = true;
+
+    /// <summary>What the text must be; null leaves it free.</summary>
+    public StructuredOutputParams? StructuredOutputs { get; init; }
 
     /// <summary>The text begins with the prompt. With <see cref="Logprobs"/> the prompt's tokens are scored, too.</summary>
     public bool Echo { get; init; }

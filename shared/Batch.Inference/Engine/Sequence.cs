@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Batch.Inference.Engine.Logits;
+using Batch.Inference.Engine.StructuredOutput;
 
 namespace Batch.Inference.Engine;
 
@@ -35,6 +36,9 @@ internal sealed class Sequence
 
     /// <summary>What the parameters do to a row of logits, in order.</summary>
     public IReadOnlyList<LogitsProcessor> Processors { get; init; } = [];
+
+    /// <summary>What the text must be; null leaves it free.</summary>
+    public TokenConstraint? Constraint { get; init; }
 
     /// <summary>Of the tokens of prompt and text, where a penalty needs them.</summary>
     public TokenCounts? Counts { get; }
