@@ -38,31 +38,43 @@ internal static class GenerateCommand
     private static async Task RunAsync(LlmEngine engine, string prompt, SamplingParams sampling, bool json, CancellationToken cancellationToken)
     {
         var ids = engine.Tokenizer.Encode(prompt);
-        var clock = Stopwatch.StartNew();
-        var text = "";
-        GenerationUpdate? last = null;
-        await foreach (var update in engine.GenerateAsync(new GenerationRequest("generate", ids, sampling), cancellationToken))
+        var prefix = sampling.Echo ? prompt : "";
+        var streams = !json && sampling.N == 1; // several texts at once cannot be read
+        if (streams)
         {
-            (last, text) = (update, text + update.Text);
-            if (!json)
+            Console.Out.Write(prefix);
+        }
+        var clock = Stopwatch.StartNew();
+        var tokens = new int[sampling.N];
+        var generation = new TextGeneration(engine, new GenerationRequest("generate", ids, sampling), prefix);
+        var choices = await generation.RunAsync((choice, update) =>
+        {
+            tokens[choice] = update.CompletionTokens;
+            if (streams)
             {
                 Console.Out.Write(update.Text);
             }
-        }
+        }, cancellationToken);
         if (json)
         {
             Console.Out.WriteLine(JsonSerializer.Serialize(new
             {
                 id = "generate",
-                text,
-                finish_reason = last!.FinishReason.ToString()!.ToLowerInvariant(),
-                usage = new { prompt_tokens = ids.Length, completion_tokens = last.CompletionTokens, total_tokens = ids.Length + last.CompletionTokens },
+                text = choices[0].Text,
+                finish_reason = choices[0].FinishReason,
+                choices = JsonSerializer.SerializeToNode(choices, JobJson.Options),
+                prompt_logprobs = JsonSerializer.SerializeToNode(generation.PromptLogprobs, JobJson.Options),
+                usage = new { prompt_tokens = ids.Length, completion_tokens = tokens.Sum(), total_tokens = ids.Length + tokens.Sum() },
                 seed = sampling.Seed,
                 model = new { name = engine.Model.Name, identity = engine.Model.Identity, dtype = engine.Model.DType, device = engine.Model.Device },
                 input = JsonSerializer.SerializeToElement(new JobInput(prompt, null), JobJson.Options),
-                receipt = JsonSerializer.SerializeToElement(Receipt.Of(engine.Model, sampling, ids, [CompletionReceipt.Of(sampling.Seed!.Value, last.TokenIds!)]), JobJson.Options),
+                receipt = JsonSerializer.SerializeToElement(Receipt.Of(engine.Model, sampling, ids, generation.Completions), JobJson.Options),
                 seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
             }, Output.Json));
+        }
+        else if (!streams)
+        {
+            Console.Out.WriteLine(string.Join("\n\n", choices.Select(choice => $"[{choice.Index}] {choice.Text}")));
         }
         else if (!Console.IsOutputRedirected)
         {

@@ -21,44 +21,52 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
         var engine = await engines.GetAsync(cancellationToken);
         var request = await store.ReadRequestAsync(job, cancellationToken);
         var generation = Prepare(job, request, engine);
+        var prefix = generation.Sampling.Echo ? request.Prompt! : "";
 
         var started = time.GetTimestamp();
-        TimeSpan? firstToken = null;
-        FinishReason? finish = null;
-        IReadOnlyList<int> tokens = [];
-        var watch = new RunWatch(job, store, time, cancellationToken);
+        IReadOnlyList<JobChoice> choices;
+        var run = new TextGeneration(engine, generation, prefix);
+        var watch = new RunWatch(job, store, time, prefix, generation.Sampling.N, cancellationToken);
         await using (watch)
         {
-            await foreach (var update in engine.GenerateAsync(generation, watch.Stop))
-            {
-                firstToken ??= time.GetElapsedTime(started);
-                finish = update.FinishReason;
-                tokens = update.TokenIds ?? tokens;
-                watch.Add(update);
-            }
+            choices = await RunAsync(run, watch.Add, watch.Stop);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        var (status, reason) = (finish, watch.StopState) switch
+        var status = JobState.Succeeded;
+        if (choices.Any(IsCut))
         {
-            (FinishReason.Stop, _) => (JobState.Succeeded, "stop"),
-            (FinishReason.Length, _) => (JobState.Succeeded, "length"),
-            (FinishReason.Repetition, _) => (JobState.Succeeded, "repetition"),
-            (_, { } stop) => (stop, JobResult.ReasonOf(stop)),
-            _ => throw new InvalidOperationException(
-                $"the engine ended the text of job {job.Id} without a reason ({finish?.ToString() ?? "no last update"})"),
-        };
+            status = watch.StopState ?? throw new InvalidOperationException($"the engine cancelled the text of job {job.Id} unasked");
+            choices = [.. choices.Select(choice => IsCut(choice) ? choice with { FinishReason = JobResult.ReasonOf(status) } : choice)];
+        }
+
         var usage = new Usage(generation.PromptTokenIds.Count, watch.Progress.CompletionTokens);
         var timings = new Timings(
-            (job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, firstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
+            (job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, watch.FirstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
         return new JobResult(
-            job.Id, status, watch.Progress.Text, reason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings,
+            job.Id, status, choices[0].Text, choices[0].FinishReason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings,
             request.Metadata, job.CreatedAt, time.GetUtcNow())
         {
             Input = new JobInput(request.Prompt, request.Messages),
-            Receipt = Receipt.Of(
-                engine.Model, generation.Sampling, generation.PromptTokenIds, [CompletionReceipt.Of(generation.Sampling.Seed!.Value, tokens)]),
+            Receipt = Receipt.Of(engine.Model, generation.Sampling, generation.PromptTokenIds, run.Completions),
+            Choices = choices,
+            PromptLogprobs = run.PromptLogprobs,
         };
+    }
+
+    private static bool IsCut(JobChoice choice) => choice.FinishReason == JobResult.ReasonOf(JobState.Cancelled);
+
+    // What the engine refuses of a request is the caller's mistake, as what was refused before it.
+    private static async Task<IReadOnlyList<JobChoice>> RunAsync(TextGeneration run, Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await run.RunAsync(update, cancellationToken);
+        }
+        catch (GenerationRefusedException e)
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, e.Message);
+        }
     }
 
     /// <summary>Whether the configured model is the one that is asked for; null asks for whichever is configured.</summary>
@@ -76,6 +84,12 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     {
         RequireModel(job.Model, engine.Model.Name);
         var sampling = request.Parameters.Over(defaults.Sampling) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
+        JobParameters.Refused(() => sampling.ValidateTokens(engine.Tokenizer.VocabularySize));
+        if (sampling.Echo && request.Prompt is null)
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, "echo must be left out with messages: it repeats a prompt", "echo");
+        }
+
         var ids = Encode(new JobInput(request.Prompt, request.Messages), engine);
         if (ids.Length == 0)
         {
@@ -83,7 +97,8 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
         }
 
         return ids.Length < engine.Model.ContextLength
-            ? new GenerationRequest(job.Id, ids, sampling, job.Priority)
+            ? new GenerationRequest(
+                job.Id, ids, sampling with { MaxTokens = sampling.MaxTokens ?? engine.Model.ContextLength - ids.Length }, job.Priority)
             : throw new InvalidJobException(
                 JobErrorCode.PromptTooLong,
                 $"prompt must be at most {engine.Model.ContextLength - 1} tokens for model '{engine.Model.Name}', was {ids.Length}",

@@ -30,6 +30,9 @@ public sealed record JobView(
 
     /// <summary>With a result: what <c>batch verify</c> replays.</summary>
     public Receipt? Receipt { get; init; }
+
+    /// <summary>The texts of a finished job that has several, or logprobs.</summary>
+    public IReadOnlyList<JobChoice>? Choices { get; init; }
 }
 
 public sealed record JobViewProgress(int CompletionTokens);
@@ -52,7 +55,8 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         if (job.HasResult)
         {
             var result = await store.FindResultAsync(id, cancellationToken);
-            return View(job) with { Text = result?.Text, Input = result?.Input, Receipt = result?.Receipt };
+            var tellsMore = result?.Choices is { Count: > 1 } or [{ Logprobs: not null }];
+            return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt };
         }
 
         var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;

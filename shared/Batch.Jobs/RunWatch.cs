@@ -15,18 +15,20 @@ internal sealed class RunWatch : IAsyncDisposable
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
-    private readonly StringBuilder _text = new();
+    private readonly StringBuilder _text;
+    private readonly int[] _completionTokens; // by choice
     private readonly Job _job;
     private readonly JobStore _store;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _stop;
     private readonly CancellationTokenSource _ended = new();
     private readonly Task _watching;
-    private int _completionTokens;
+    private readonly long _started;
 
-    public RunWatch(Job job, JobStore store, TimeProvider time, CancellationToken shutdown)
+    public RunWatch(Job job, JobStore store, TimeProvider time, string prefix, int choices, CancellationToken shutdown)
     {
-        (_job, _store, _time) = (job, store, time);
+        (_job, _store, _time, _text, _completionTokens) = (job, store, time, new StringBuilder(prefix), new int[choices]);
+        _started = time.GetTimestamp();
         _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
         _watching = WatchAsync(new PeriodicTimer(Period, time));
     }
@@ -36,23 +38,28 @@ internal sealed class RunWatch : IAsyncDisposable
     /// <summary>The state to end in although the text is not finished.</summary>
     public JobState? StopState { get; private set; }
 
+    /// <summary>When the first token came, from the start of the watch.</summary>
+    public TimeSpan? FirstToken { get; private set; }
+
+    /// <summary>The first choice's text and the tokens of all.</summary>
     public JobProgress Progress
     {
         get
         {
             lock (_lock)
             {
-                return new JobProgress(_text.ToString(), _completionTokens);
+                return new JobProgress(_text.ToString(), _completionTokens.Sum());
             }
         }
     }
 
-    public void Add(GenerationUpdate update)
+    public void Add(int choice, GenerationUpdate update)
     {
         lock (_lock)
         {
-            _text.Append(update.Text);
-            _completionTokens = update.CompletionTokens;
+            FirstToken ??= _time.GetElapsedTime(_started);
+            _text.Append(choice == 0 ? update.Text : "");
+            _completionTokens[choice] = update.CompletionTokens;
         }
     }
 

@@ -26,6 +26,31 @@ public sealed class JobRequestParserTests
         Assert.Equal("v", request.Metadata!["k"]);
     }
 
+    [Fact]
+    public void Parse_TakesEveryParameterOfVllm_ByItsName()
+    {
+        var request = Parse(
+            """
+            {"prompt":"Once","n":2,"presence_penalty":-2,"frequency_penalty":0.25,"repetition_penalty":1.5,"temperature":1.5,"top_p":0.5,"top_k":-1,"min_p":0.2,
+             "seed":3,"stop":["a"],"stop_token_ids":[5,6],"ignore_eos":true,"max_tokens":null,"min_tokens":4,"logprobs":20,"prompt_logprobs":0,"echo":true,
+             "include_stop_str_in_output":true,"skip_special_tokens":false,"logit_bias":{"11":-100,"12":1.5},"allowed_token_ids":[11,12],"bad_words":["foe"],"no_repeat_ngram_size":3,
+             "dry_multiplier":0.8,"dry_base":2,"dry_allowed_length":3,"dry_sequence_breakers":["."],
+             "repetition_detection":{"max_pattern_size":9,"min_pattern_size":2,"min_count":3}}
+            """);
+
+        var sampling = request.Parameters.Over(new SamplingParams { MinP = 0.5f });
+
+        Assert.Equal((2, -2f, 0.25f, 1.5f, 1.5f), (sampling.N, sampling.PresencePenalty, sampling.FrequencyPenalty, sampling.RepetitionPenalty, sampling.Temperature));
+        Assert.Equal((0.5f, -1, 0.2f, 3UL), (sampling.TopP, sampling.TopK, sampling.MinP, sampling.Seed));
+        Assert.Equal([5, 6], sampling.StopTokenIds);
+        Assert.Equal((null, 4, 20, 0, true, true, false), (sampling.MaxTokens, sampling.MinTokens, sampling.Logprobs, sampling.PromptLogprobs, sampling.Echo, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens));
+        Assert.Equal([(11, -100f), (12, 1.5f)], sampling.LogitBias!.Select(pair => (pair.Key, pair.Value)));
+        Assert.Equal([11, 12], sampling.AllowedTokenIds!);
+        Assert.Equal((0.8f, 2f, 3, 3), (sampling.DryMultiplier, sampling.DryBase, sampling.DryAllowedLength, sampling.NoRepeatNgramSize));
+        Assert.Equal(["foe", "."], [sampling.BadWords[0], sampling.DrySequenceBreakers[0]]);
+        Assert.Equal(new RepetitionDetectionParams(9, 2, 3), sampling.RepetitionDetection);
+    }
+
     [Theory]
     [InlineData("""{"prompt":"a","stop":"end"}""")]
     [InlineData("""{"prompt":"a","seed":null,"metadata":null,"model":null}""")]
@@ -51,6 +76,25 @@ public sealed class JobRequestParserTests
     [InlineData("""{"prompt":"a","seed":-1}""", "seed", "from 0 to 2^64 - 1")]
     [InlineData("""{"prompt":"a","stop":[""]}""", "stop", "an empty string")]
     [InlineData("""{"prompt":"a","stop":[1]}""", "stop", "a string or an array of strings")]
+    [InlineData("""{"prompt":"a","n":0}""", "n", "n must be from 1 to 128, was 0")]
+    [InlineData("""{"prompt":"a","n":2,"temperature":0}""", "n", "n must be 1 at temperature 0")]
+    [InlineData("""{"prompt":"a","presence_penalty":2.5}""", "presence_penalty", "from -2 to 2, was 2.5")]
+    [InlineData("""{"prompt":"a","frequency_penalty":-3}""", "frequency_penalty", "from -2 to 2, was -3")]
+    [InlineData("""{"prompt":"a","logprobs":21}""", "logprobs", "from 0 to 20, was 21")]
+    [InlineData("""{"prompt":"a","logprobs":true}""", "logprobs", "a 32-bit integer, was a boolean")]
+    [InlineData("""{"prompt":"a","prompt_logprobs":-1}""", "prompt_logprobs", "from 0 to 20, was -1")]
+    [InlineData("""{"prompt":"a","stop_token_ids":[-1]}""", "stop_token_ids", "at least 0, was -1")]
+    [InlineData("""{"prompt":"a","stop_token_ids":["x"]}""", "stop_token_ids", "an array of token ids")]
+    [InlineData("""{"prompt":"a","logit_bias":{"50256":-101}}""", "logit_bias", "from -100 to 100 for each token, was -101 for token 50256")]
+    [InlineData("""{"prompt":"a","logit_bias":{"the":1}}""", "logit_bias", "the name \"the\"")]
+    [InlineData("""{"prompt":"a","logit_bias":{"1":"x"}}""", "logit_bias", "a string for token 1")]
+    [InlineData("""{"prompt":"a","logit_bias":[1]}""", "logit_bias", "an object from token ids to numbers")]
+    [InlineData("""{"prompt":"a","allowed_token_ids":[]}""", "allowed_token_ids", "at least one token id")]
+    [InlineData("""{"prompt":"a","bad_words":[" "]}""", "bad_words", "non-empty words")]
+    [InlineData("""{"prompt":"a","no_repeat_ngram_size":-1}""", "no_repeat_ngram_size", "was -1")]
+    [InlineData("""{"prompt":"a","dry_base":0.5}""", "dry_base", "at least 1, was 0.5")]
+    [InlineData("""{"prompt":"a","repetition_detection":{"max_pattern_size":4}}""", "repetition_detection", "min_count from 2")]
+    [InlineData("""{"prompt":"a","repetition_detection":{"size":4}}""", "repetition_detection", "one with \"size\"")]
     [InlineData("""{"prompt":"a","ignore_eos":"yes"}""", "ignore_eos", "true or false")]
     [InlineData("""{"prompt":"a","id":"a/b"}""", "id", "letters, digits")]
     [InlineData("""{"prompt":"a","tenant":""}""", "tenant", "1 to 128")]

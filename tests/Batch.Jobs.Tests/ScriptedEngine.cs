@@ -30,6 +30,8 @@ internal sealed class ScriptedEngine : LlmEngine
 
     public override HfTokenizer Tokenizer => new OneTokenPerCharacter(this);
 
+    public StopReason? StopReason { get; set; }
+
     public bool HasChatTemplate { get; set; }
 
     public static string TextOf(ulong seed) => $"first piece, seed {seed}, last piece";
@@ -41,7 +43,9 @@ internal sealed class ScriptedEngine : LlmEngine
     {
         await Task.Yield();
         Requests.Enqueue(request);
-        yield return new GenerationUpdate("first piece", 1, null);
+        var scores = request.Sampling.Logprobs is null ? null : new TokenLogprobs('a', -0.5f, 1, [new('a', -0.5f), new('b', float.NegativeInfinity)]);
+        var prompt = request.Sampling is { PromptLogprobs: null } and ({ Echo: false } or { Logprobs: null }) ? null : new[] { new TokenLogprobs('n', -1f, 2, []) };
+        yield return new GenerationUpdate("first piece", 1, null) { Logprobs = scores, PromptLogprobs = prompt };
         if (Faults.TryDequeue(out var fault))
         {
             throw fault;
@@ -60,7 +64,7 @@ internal sealed class ScriptedEngine : LlmEngine
         }
 
         yield return new GenerationUpdate($", seed {request.Sampling.Seed}", 2, null);
-        yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop) { TokenIds = [1, (int)(request.Sampling.Seed! % 256), 3] };
+        yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop) { StopReason = StopReason, TokenIds = [1, (int)(request.Sampling.Seed! % 256), 3] };
     }
 
     private sealed class OneTokenPerCharacter(ScriptedEngine engine) : HfTokenizer
@@ -74,6 +78,8 @@ internal sealed class ScriptedEngine : LlmEngine
             : throw new ArgumentException("the first message must be the user's");
 
         public override string Decode(IReadOnlyList<int> ids, bool skipSpecialTokens = true) => new([.. ids.Select(id => (char)id)]);
+
+        public override ReadOnlySpan<byte> GetBytes(int id) => new[] { (byte)id };
 
         public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Select(c => c % 256)];
     }

@@ -186,7 +186,7 @@ public partial class LlmEngine : IAsyncDisposable
         {
             return;
         }
-        var logits = _model.Runner.Run(step);
+        var logits = _model.Runner.Run(step, ScorePrompt);
         _rows.Clear();
         foreach (var scheduled in step)
         {
@@ -202,6 +202,9 @@ public partial class LlmEngine : IAsyncDisposable
             Advance(_rows[row], tokens[row]);
         }
     }
+
+    private void ScorePrompt(Sequence sequence, int position, ReadOnlySpan<float> logits) => sequence.PromptLogprobs!.Add(
+        RowLogprobs.Of(logits[..Tokenizer.VocabularySize], sequence.Tokens[position + 1], sequence.Sampling.PromptTop!.Value));
 
     // A sequence's next token, and whether it was the last.
     private void Advance(Sequence sequence, SampledToken sampled)
@@ -224,7 +227,13 @@ public partial class LlmEngine : IAsyncDisposable
         {
             text += sequence.Text.Flush();
         }
-        var update = new GenerationUpdate(text, sequence.CompletionTokens, finish) { StopReason = stopReason, Logprobs = sampled.Logprobs, CachedTokens = sequence.CachedTokens };
+        var update = new GenerationUpdate(text, sequence.CompletionTokens, finish)
+        {
+            StopReason = stopReason,
+            Logprobs = sampled.Logprobs,
+            CachedTokens = sequence.CachedTokens,
+            PromptLogprobs = sequence.CompletionTokens == 1 ? sequence.PromptLogprobs : null,
+        };
         if (finish is null)
         {
             sequence.Publish(update);
@@ -268,7 +277,7 @@ public partial class LlmEngine : IAsyncDisposable
     {
         _scheduler.Remove(sequence);
         var message = $"{failure}, after {sequence.CompletionTokens} tokens of text";
-        sequence.Fail(callersFault ? new ArgumentException(message) : new InvalidDataException(message));
+        sequence.Fail(callersFault ? new GenerationRefusedException(message) : new InvalidDataException(message));
     }
 
     private void FailAll(Exception error)

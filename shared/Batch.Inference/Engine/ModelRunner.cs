@@ -1,20 +1,31 @@
+using Batch.Inference.Kernels;
 using Batch.Inference.Layers;
 using Batch.Inference.Models;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Engine;
 
+/// <summary>Takes the logits after a token of a prompt that is followed by another.</summary>
+/// <param name="sequence">Whose prompt it is.</param>
+/// <param name="position">Of the token in the prompt.</param>
+/// <param name="logits">[vocabulary]</param>
+internal delegate void PromptLogits(Sequence sequence, int position, ReadOnlySpan<float> logits);
+
 /// <summary>Runs one step of the schedule through the model. Owns model and cache; the engine thread alone calls it.</summary>
 internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, Device device) : IDisposable
 {
+    private const int PromptChunk = 32; // rows of logits on the host at once
+
     private readonly int _rowGroup = Devices.RowGroup(device, cache.Keys[0].dtype);
     private float[] _logits = [];
 
     public CausalLM Model => model;
 
     /// <summary>Computes the scheduled tokens.</summary>
+    /// <param name="step">Whose tokens.</param>
+    /// <param name="prompt">Gets the logits of the prompts of sequences that want <see cref="Sequence.PromptLogprobs"/>, each position once.</param>
     /// <returns>[rows, vocabulary] float32 on the host, a row for each sequence that has no pending tokens after the step, in the step's order; valid until the next call.</returns>
-    public Span<float> Run(IReadOnlyList<ScheduledSequence> step)
+    public Span<float> Run(IReadOnlyList<ScheduledSequence> step, PromptLogits? prompt = null)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
@@ -41,12 +52,42 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
             slots[row] = cache.ScratchSlot;
         }
         var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, slots, spans));
+        if (prompt is not null)
+        {
+            ScorePrompts(step, hidden, prompt);
+        }
         if (last.Count == 0)
         {
             return [];
         }
         return CopyOut(Logits(hidden, last));
     }
+
+    private void ScorePrompts(IReadOnlyList<ScheduledSequence> step, Tensor hidden, PromptLogits prompt)
+    {
+        var start = 0;
+        foreach (var (sequence, count) in step)
+        {
+            // A sequence that starts over has the first of them already; the last token's row is the text's.
+            var from = sequence.PromptLogprobs is { } known ? Math.Max(known.Count, sequence.ComputedTokens) : int.MaxValue;
+            var to = Math.Min(sequence.PromptTokens - 1, sequence.ComputedTokens + count);
+            for (var position = from; position < to; position += PromptChunk)
+            {
+                using var scope = NewDisposeScope();
+                var rows = Enumerable.Range(position, Math.Min(PromptChunk, to - position)).Select(p => (long)(start + p - sequence.ComputedTokens)).ToList();
+                var (found, width) = (rows.Count, model.VocabularySize);
+                using var logits = Logits(hidden, rows);
+                for (var row = 0; row < found; row++)
+                {
+                    prompt(sequence, position + row, RowOf(logits, row, width));
+                }
+            }
+            start += count;
+        }
+    }
+
+    private static unsafe ReadOnlySpan<float> RowOf(Tensor logits, int row, int width) =>
+        new((float*)logits.Pointer() + (long)row * width, width);
 
     // The rows are filled up here, too, with the last one again.
     private Tensor Logits(Tensor hidden, List<long> last)

@@ -4,7 +4,7 @@ namespace Batch.Inference.Engine;
 internal static class RowLogprobs
 {
     /// <param name="logits">[vocabulary], finite or negative infinity.</param>
-    /// <param name="id">The token that stands there.</param>
+    /// <param name="id">The token that stands there; one beyond the row, which only a prompt may hold, has no probability.</param>
     /// <param name="top">How many of the most likely to list.</param>
     public static TokenLogprobs Of(ReadOnlySpan<float> logits, int id, int top)
     {
@@ -19,12 +19,13 @@ internal static class RowLogprobs
             sum += Math.Exp(logit - max);
         }
         var normaliser = max + Math.Log(sum);
+        var own = id < logits.Length ? logits[id] : float.NegativeInfinity;
         var rank = 1;
         foreach (var logit in logits)
         {
-            rank += logit > logits[id] ? 1 : 0;
+            rank += logit > own ? 1 : 0;
         }
-        return new TokenLogprobs(id, (float)(logits[id] - normaliser), rank, Top(logits, top, normaliser));
+        return new TokenLogprobs(id, (float)(own - normaliser), rank, Top(logits, top, normaliser));
     }
 
     private static TokenLogprob[] Top(ReadOnlySpan<float> logits, int count, double normaliser)

@@ -30,8 +30,6 @@ public sealed partial record SamplingParams
         bool Outside(int id) => id < 0 || id >= vocabularySize;
     }
 
-    internal static ArgumentException Refusal(string name, string message) => new(message, name);
-
     private void RequireRanges()
     {
         Require(N is >= 1 and <= 128, "n", N, "from 1 to 128");
@@ -114,7 +112,7 @@ public sealed partial record SamplingParams
     {
         if (!neutral)
         {
-            throw Refusal(name, $"{name} must be left out with num_beams above 1: a beam search does not know it");
+            throw new ArgumentException($"{name} must be left out with num_beams above 1: a beam search does not know it", name);
         }
     }
 
@@ -122,7 +120,7 @@ public sealed partial record SamplingParams
     {
         if (!holds)
         {
-            throw Refusal(name, FormattableString.Invariant($"{name} must be {wanted}, was {seen}"));
+            throw new ArgumentException(FormattableString.Invariant($"{name} must be {wanted}, was {seen}"), name);
         }
     }
 }

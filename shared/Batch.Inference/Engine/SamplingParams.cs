@@ -86,6 +86,9 @@ public sealed partial record SamplingParams
     /// <summary>The same for each token of the prompt but the first; 0 to 20.</summary>
     public int? PromptLogprobs { get; init; }
 
+    /// <summary>How many tokens to list for each token of the prompt; null where its tokens are not scored.</summary>
+    internal int? PromptTop => PromptLogprobs ?? (Echo ? Logprobs : null);
+
     /// <summary>Added to the logits of these tokens, -100 to 100.</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 

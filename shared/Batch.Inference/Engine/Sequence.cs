@@ -16,6 +16,7 @@ internal sealed class Sequence
     {
         (Request, Seed, Text, Arrival) = (request, seed, text, arrival);
         Tokens = [.. request.PromptTokenIds];
+        PromptLogprobs = request.Sampling.PromptTop is null ? null : new(Tokens.Count);
         Counts = Penalties.AskedFor(request.Sampling) ? new TokenCounts(Tokens) : null;
     }
 
@@ -33,6 +34,12 @@ internal sealed class Sequence
 
     /// <summary>Prompt, then text.</summary>
     public List<int> Tokens { get; }
+
+    /// <summary>
+    /// Of the prompt's tokens from the second on, as far as they are computed; null where nobody asks. Such a sequence computes its whole prompt: tokens
+    /// whose keys and values come from elsewhere have no logits.
+    /// </summary>
+    public List<TokenLogprobs>? PromptLogprobs { get; }
 
     /// <summary>What the parameters do to a row of logits, in order.</summary>
     public IReadOnlyList<LogitsProcessor> Processors { get; init; } = [];

@@ -97,11 +97,16 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
 
     private static string ParametersOf(JobRequest request)
     {
-        // Stop strings are text of the caller's, as the prompt is: only their number is kept.
-        var parameters = JsonSerializer.SerializeToNode(request.Parameters with { Stop = null }, JobJson.Options)!.AsObject();
-        if (request.Parameters.Stop is { } stop)
+        // Stop strings and the like are text of the caller's, as the prompt is: only their number is kept.
+        var given = request.Parameters;
+        var parameters = JsonSerializer.SerializeToNode(
+            given with { Stop = null, BadWords = null, DrySequenceBreakers = null }, JobJson.Options)!.AsObject();
+        foreach (var (name, texts) in new[] { ("stop_strings", given.Stop), ("bad_words", given.BadWords), ("dry_sequence_breakers", given.DrySequenceBreakers) })
         {
-            parameters["stop_strings"] = stop.Count;
+            if (texts is not null)
+            {
+                parameters[name] = texts.Count;
+            }
         }
 
         return parameters.ToJsonString(JobJson.Options);

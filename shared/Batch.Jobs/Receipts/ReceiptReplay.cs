@@ -37,13 +37,12 @@ public static class ReceiptReplay
                 recorded.Id, prompt, receipt.Parameters with { Seed = ulong.Parse(completion.Seed, CultureInfo.InvariantCulture) });
             var (ids, text) = await RunAsync(engine, request, cancellationToken);
             tokens += completion.TokenIds.Count;
-            var cutShort = recorded.FinishReason is "cancelled" or "expired";
-            if (FirstDifference(completion.TokenIds, ids, cutShort) is { } difference)
+            if (FirstDifference(completion.TokenIds, ids, recorded.IsCutShort) is { } difference)
             {
                 return new ReplayReport(Choice(receipt, i) + Describe(engine, difference, completion.TokenIds, ids), notes, tokens);
             }
 
-            if (i == 0 && !cutShort && !recorded.Text.EndsWith(text, StringComparison.Ordinal))
+            if (i == 0 && !recorded.IsCutShort && !recorded.Text.EndsWith(text, StringComparison.Ordinal))
             {
                 return new ReplayReport("text differs though its tokens are the same: the result was changed", notes, tokens);
             }

@@ -6,7 +6,7 @@ namespace Batch.Jobs.Requests;
 
 /// <summary>
 /// What a parameter is when the job leaves it out: the model's <c>generation_config.json</c> where it says (temperature, top_k, top_p,
-/// min_p, repetition_penalty, the ones that vLLM takes), else <see cref="SamplingParams"/>.
+/// min_p, repetition_penalty and max_new_tokens, the ones that vLLM takes, and typical_p and no_repeat_ngram_size), else <see cref="SamplingParams"/>.
 /// </summary>
 public sealed class GenerationDefaults(IOptions<EngineOptions> options)
 {
@@ -31,6 +31,9 @@ public sealed class GenerationDefaults(IOptions<EngineOptions> options)
             return (defaults with
             {
                 Temperature = Number(config, "temperature") ?? defaults.Temperature,
+                MaxTokens = (int?)Number(config, "max_new_tokens") ?? defaults.MaxTokens,
+                TypicalP = Number(config, "typical_p") ?? defaults.TypicalP,
+                NoRepeatNgramSize = (int?)Number(config, "no_repeat_ngram_size") ?? defaults.NoRepeatNgramSize,
                 TopK = (int?)Number(config, "top_k") ?? defaults.TopK,
                 TopP = Number(config, "top_p") ?? defaults.TopP,
                 MinP = Number(config, "min_p") ?? defaults.MinP,

@@ -1,4 +1,3 @@
-using Batch.Inference.Engine;
 using Batch.Inference.Tokenizers;
 
 namespace Batch.Jobs.Requests;
@@ -34,61 +33,4 @@ public sealed record JobRequest
 
     /// <summary>Expired when not finished by then; the text so far is kept.</summary>
     public DateTimeOffset? Deadline { get; init; }
-}
-
-/// <summary>
-/// The sampling parameters as given, under vLLM's names; null where the caller left the choice to the model or to
-/// <see cref="SamplingParams"/>.
-/// </summary>
-public sealed record JobParameters
-{
-    public int? MaxTokens { get; init; }
-
-    public int? MinTokens { get; init; }
-
-    public float? Temperature { get; init; }
-
-    public int? TopK { get; init; }
-
-    public float? TopP { get; init; }
-
-    public float? MinP { get; init; }
-
-    public float? RepetitionPenalty { get; init; }
-
-    public ulong? Seed { get; init; }
-
-    public IReadOnlyList<string>? Stop { get; init; }
-
-    public bool? IgnoreEos { get; init; }
-
-    /// <summary>
-    /// The parameters in effect: these where given, else <paramref name="defaults"/>. Throws <see cref="InvalidJobException"/> when out of
-    /// range.
-    /// </summary>
-    public SamplingParams Over(SamplingParams defaults)
-    {
-        var sampling = defaults with
-        {
-            MaxTokens = MaxTokens ?? defaults.MaxTokens,
-            MinTokens = MinTokens ?? defaults.MinTokens,
-            Temperature = Temperature ?? defaults.Temperature,
-            TopK = TopK ?? defaults.TopK,
-            TopP = TopP ?? defaults.TopP,
-            MinP = MinP ?? defaults.MinP,
-            RepetitionPenalty = RepetitionPenalty ?? defaults.RepetitionPenalty,
-            Seed = Seed ?? defaults.Seed,
-            Stop = Stop ?? defaults.Stop,
-            IgnoreEos = IgnoreEos ?? defaults.IgnoreEos,
-        };
-        try
-        {
-            return sampling.Validate();
-        }
-        catch (ArgumentException e)
-        {
-            var message = e.Message.Replace($" (Parameter '{e.ParamName}')", "", StringComparison.Ordinal);
-            throw new InvalidJobException(JobErrorCode.InvalidRequest, message, e.ParamName);
-        }
-    }
 }

@@ -21,25 +21,41 @@ public static class JobRequestParser
         ["priority"] = (request, field) => request with { Priority = JsonField.Integer(field) },
         ["not_before"] = (request, field) => request with { NotBefore = JsonField.Time(field) },
         ["deadline"] = (request, field) => request with { Deadline = JsonField.Time(field) },
-        ["max_tokens"] = Parameter((parameters, field) => parameters with { MaxTokens = JsonField.Integer(field) }),
+        ["max_tokens"] = Parameter((parameters, field) => parameters with { MaxTokens = SamplingField.MaxTokens(field) }),
         ["min_tokens"] = Parameter((parameters, field) => parameters with { MinTokens = JsonField.Integer(field) }),
+        ["n"] = Parameter((parameters, field) => parameters with { N = JsonField.Integer(field) }),
         ["temperature"] = Parameter((parameters, field) => parameters with { Temperature = JsonField.Number(field) }),
         ["top_k"] = Parameter((parameters, field) => parameters with { TopK = JsonField.Integer(field) }),
         ["top_p"] = Parameter((parameters, field) => parameters with { TopP = JsonField.Number(field) }),
         ["min_p"] = Parameter((parameters, field) => parameters with { MinP = JsonField.Number(field) }),
+        ["presence_penalty"] = Parameter((parameters, field) => parameters with { PresencePenalty = JsonField.Number(field) }),
+        ["frequency_penalty"] = Parameter((parameters, field) => parameters with { FrequencyPenalty = JsonField.Number(field) }),
         ["repetition_penalty"] = Parameter((parameters, field) => parameters with { RepetitionPenalty = JsonField.Number(field) }),
         ["seed"] = Parameter((parameters, field) => parameters with { Seed = JsonField.Seed(field) }),
         ["stop"] = Parameter((parameters, field) => parameters with { Stop = JsonField.Strings(field) }),
+        ["stop_token_ids"] = Parameter((parameters, field) => parameters with { StopTokenIds = SamplingField.TokenIds(field) }),
+        ["include_stop_str_in_output"] = Parameter((parameters, field) => parameters with { IncludeStopStrInOutput = JsonField.Boolean(field) }),
         ["ignore_eos"] = Parameter((parameters, field) => parameters with { IgnoreEos = JsonField.Boolean(field) }),
+        ["skip_special_tokens"] = Parameter((parameters, field) => parameters with { SkipSpecialTokens = JsonField.Boolean(field) }),
+        ["echo"] = Parameter((parameters, field) => parameters with { Echo = JsonField.Boolean(field) }),
+        ["logprobs"] = Parameter((parameters, field) => parameters with { Logprobs = JsonField.Integer(field) }),
+        ["prompt_logprobs"] = Parameter((parameters, field) => parameters with { PromptLogprobs = JsonField.Integer(field) }),
+        ["logit_bias"] = Parameter((parameters, field) => parameters with { LogitBias = SamplingField.LogitBias(field) }),
+        ["allowed_token_ids"] = Parameter((parameters, field) => parameters with { AllowedTokenIds = SamplingField.TokenIds(field) }),
+        ["bad_words"] = Parameter((parameters, field) => parameters with { BadWords = JsonField.Strings(field) }),
+        ["no_repeat_ngram_size"] = Parameter((parameters, field) => parameters with { NoRepeatNgramSize = JsonField.Integer(field) }),
+        ["dry_multiplier"] = Parameter((parameters, field) => parameters with { DryMultiplier = JsonField.Number(field) }),
+        ["dry_base"] = Parameter((parameters, field) => parameters with { DryBase = JsonField.Number(field) }),
+        ["dry_allowed_length"] = Parameter((parameters, field) => parameters with { DryAllowedLength = JsonField.Integer(field) }),
+        ["dry_sequence_breakers"] = Parameter((parameters, field) => parameters with { DrySequenceBreakers = JsonField.Strings(field) }),
+        ["repetition_detection"] = Parameter((parameters, field) => parameters with { RepetitionDetection = SamplingField.RepetitionDetection(field) }),
     };
 
     // Parameters of OpenAI and vLLM that mean something there: a caller who gives one learns that it has no effect here.
     private static readonly HashSet<string> Unsupported = new(StringComparer.Ordinal)
     {
-        "n", "best_of", "presence_penalty", "frequency_penalty", "typical_p", "stop_token_ids", "logprobs", "prompt_logprobs",
-        "top_logprobs", "echo", "stream", "include_stop_str_in_output", "skip_special_tokens", "logit_bias", "allowed_token_ids",
-        "bad_words", "no_repeat_ngram_size", "repetition_detection", "structured_outputs", "response_format", "json_schema", "tools",
-        "tool_choice", "suffix", "user",
+        "best_of", "top_logprobs", "stream", "structured_outputs", "response_format", "json_schema", "tools", "tool_choice", "suffix", "user",
+        "typical_p", "num_beams", "length_penalty", "early_stopping", "use_beam_search", "num_return_sequences", "max_completion_tokens", "max_new_tokens",
     };
 
     /// <summary>The document of a submission; the caller disposes it.</summary>
@@ -81,7 +97,7 @@ public static class JobRequestParser
     }
 
     private static JobRequest Read(JobRequest request, JsonProperty field) => Fields.TryGetValue(field.Name, out var read)
-        ? field.Value.ValueKind == JsonValueKind.Null ? request : read(request, field)
+        ? field.Value.ValueKind == JsonValueKind.Null && field.Name != "max_tokens" ? request : read(request, field)
         : throw (Unsupported.Contains(field.Name)
             ? new InvalidJobException(JobErrorCode.UnsupportedParameter, $"{field.Name} is not supported; leave it out", field.Name)
             : JsonField.Unknown(field));

@@ -6,8 +6,9 @@ namespace Batch.Jobs.Storage;
 
 /// <summary>
 /// What <c>results/{id}.json</c> holds. Written once: the first one stands, and every later run of the job takes it as its own. The finish
-/// reason is stop, length, cancelled or expired; the model's identity says which weights wrote the text; the parameters are those in
-/// effect, defaults and seed included, and with the prompt they fix the text.
+/// reason is stop, length, repetition, cancelled or expired; the model's identity says which weights wrote the text; the parameters are those in
+/// effect, defaults and seed included, and with the prompt they fix the text. Text and finish reason are the first choice's; usage counts
+/// all.
 /// </summary>
 public sealed record JobResult(
     string Id,
@@ -28,6 +29,12 @@ public sealed record JobResult(
 
     /// <summary>What the text came from, and hashes of what came out.</summary>
     public Receipt? Receipt { get; init; }
+
+    /// <summary>The n texts.</summary>
+    public IReadOnlyList<JobChoice> Choices { get; init; } = [];
+
+    /// <summary>Of every prompt token but the first, where prompt_logprobs, or echo with logprobs, asks for them.</summary>
+    public IReadOnlyList<TokenScore>? PromptLogprobs { get; init; }
 
     /// <summary>The finish reason of a job that was stopped in <paramref name="state"/>.</summary>
     public static string ReasonOf(JobState state) => state == JobState.Expired ? "expired" : "cancelled";

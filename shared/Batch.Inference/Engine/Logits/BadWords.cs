@@ -19,7 +19,7 @@ internal sealed class BadWords : LogitsProcessor
             var spaced = tokenizer.Encode($" {word.TrimStart()}", addSpecialTokens: false);
             if (bare.Length == 0)
             {
-                throw SamplingParams.Refusal("bad_words", "bad_words must be words of at least one token, was one of none");
+                throw new GenerationRefusedException("bad_words must be words of at least one token, was one of none");
             }
             _words.Add(bare);
             if (spaced.Length == bare.Length && spaced[0] != bare[0])

@@ -1,0 +1,97 @@
+using System.Text;
+using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
+using Batch.Jobs.Receipts;
+using Batch.Jobs.Storage;
+
+namespace Batch.Jobs;
+
+/// <summary>
+/// All n choices of one request: n texts of the same prompt, generated side by side, choice i drawn with seed + i. A choice that is cancelled has the finish
+/// reason cancelled; one that fails ends the others.
+/// </summary>
+/// <param name="engine">Writes the texts.</param>
+/// <param name="request">Validated, with a seed.</param>
+/// <param name="prefix">What each text begins with: the prompt's text, where echo asks for it.</param>
+public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string prefix = "")
+{
+    private readonly CompletionReceipt[] _completions = new CompletionReceipt[request.Sampling.N];
+
+    /// <summary>What came out, for the receipt.</summary>
+    public IReadOnlyList<CompletionReceipt> Completions => _completions;
+
+    /// <summary>Of every prompt token but the first, where asked for.</summary>
+    public IReadOnlyList<TokenScore>? PromptLogprobs { get; private set; }
+
+    /// <param name="update">Told of each piece of each choice, from several threads.</param>
+    /// <param name="cancellationToken">Ends the choices; the texts so far stand.</param>
+    public async Task<IReadOnlyList<JobChoice>> RunAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
+    {
+        using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var choices = Enumerable.Range(0, request.Sampling.N).Select(async index =>
+        {
+            try
+            {
+                return await RunChoiceAsync(index, update, failed.Token);
+            }
+            catch
+            {
+                await failed.CancelAsync();
+                throw;
+            }
+        });
+        return await Task.WhenAll(choices);
+    }
+
+    private async Task<JobChoice> RunChoiceAsync(int index, Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
+    {
+        var text = new StringBuilder(prefix);
+        var scores = request.Sampling.Logprobs is null ? null : new List<TokenScore>();
+        GenerationUpdate? last = null;
+        var choice = Choice(index);
+        await foreach (var piece in engine.GenerateAsync(choice, cancellationToken))
+        {
+            text.Append(piece.Text);
+            if (piece.Logprobs is { } logprobs)
+            {
+                scores?.Add(Score(logprobs, engine.Tokenizer));
+            }
+
+            if (piece.PromptLogprobs is { } prompt)
+            {
+                PromptLogprobs = [.. prompt.Select(token => Score(token, engine.Tokenizer))];
+            }
+
+            update(index, last = piece);
+        }
+
+        var reason = last?.FinishReason ?? throw new InvalidOperationException($"the engine ended the text of {request.Id} without a reason");
+        _completions[index] = CompletionReceipt.Of(choice.Sampling.Seed!.Value, last.TokenIds ?? []);
+        return new JobChoice(index, text.ToString(), reason.ToString().ToLowerInvariant())
+        {
+            StopReason = last.StopReason,
+            Logprobs = scores is null ? null : new ChoiceLogprobs(scores),
+        };
+    }
+
+    // Choices share the prompt, so the engine computes it once for all; only the first scores it.
+    private GenerationRequest Choice(int index) => index == 0 ? request : request with
+    {
+        Id = $"{request.Id}#{index}",
+        Sampling = request.Sampling with { Seed = unchecked(request.Sampling.Seed + (ulong)index), PromptLogprobs = null, Echo = false },
+    };
+
+    private static TokenScore Score(TokenLogprobs token, HfTokenizer tokenizer) =>
+        Score(new TokenLogprob(token.TokenId, token.Logprob), tokenizer) with
+        {
+            Rank = token.Rank,
+            TopLogprobs = [.. token.Top.Select(top => Score(top, tokenizer))],
+        };
+
+    private static TokenScore Score(TokenLogprob token, HfTokenizer tokenizer)
+    {
+        const float Least = -9999f; // OpenAI's and vLLM's stand-in for what JSON cannot say
+        var bytes = token.TokenId < tokenizer.VocabularySize ? tokenizer.GetBytes(token.TokenId).ToArray() : [];
+        return new TokenScore(Encoding.UTF8.GetString(bytes), token.TokenId, Math.Max(token.Logprob, Least), [.. bytes.Select(b => (int)b)]);
+    }
+}
