@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Batch.Benchmarks.Engine;
 using Batch.Benchmarks.References;
 
 namespace Batch.Benchmarks;
@@ -8,7 +9,16 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Measures the engine, alone and beside its peers") { ReferenceCommand.Create() };
+        var root = new RootCommand("Measures the engine, alone and beside its peers")
+        {
+            EngineCommand.Create(),
+            PeerCommand.Create(),
+            WorkloadCommand.Create(),
+            PrefixCommand.Create(),
+            KernelsCommand.Create(),
+            FirstTokenCommand.Create(),
+            ReferenceCommand.Create(),
+        };
         return root.Parse(args).InvokeAsync();
     }
 }

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using Batch.Inference.Engine;
+using Batch.Inference.Models;
+
+namespace Batch.Benchmarks.Engine;
+
+/// <summary>Tokens a second, and how long the whole took.</summary>
+internal readonly record struct Speed(double PrefillTokensPerSecond, double DecodeTokensPerSecond);
+
+/// <summary>The engine as callers have it: requests in, updates out, sampling and scheduling included.</summary>
+internal sealed class BenchmarkEngine : IAsyncDisposable
+{
+    private readonly LlmEngine _engine;
+    private readonly int _vocabulary;
+    private int _requests;
+
+    private BenchmarkEngine(LlmEngine engine, int vocabulary) => (_engine, _vocabulary) = (engine, vocabulary);
+
+    public static BenchmarkEngine Load(string folder, string dtype, int threads = 0, Action<EngineOptions>? configure = null)
+    {
+        var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype, Threads = threads };
+        configure?.Invoke(options);
+        var vocabulary = ModelConfig.Load(folder).Int("vocab_size");
+        return new BenchmarkEngine(new LlmEngine(ModelLoader.Load(options, new IdTokenizer(vocabulary)), options, null), vocabulary);
+    }
+
+    public ValueTask DisposeAsync() => _engine.DisposeAsync();
+
+    /// <summary>Prompts that no earlier request began with, so that none is remembered.</summary>
+    public int[] Prompt(int length)
+    {
+        var random = new Random(++_requests);
+        return Enumerable.Range(0, length).Select(_ => random.Next(_vocabulary)).ToArray();
+    }
+
+    /// <summary>Runs one text to its end; returns when each of its tokens came.</summary>
+    public async Task<List<long>> RunAsync(int[] prompt, int tokens)
+    {
+        var sampling = new SamplingParams { MaxTokens = tokens, IgnoreEos = true, Temperature = 0.8f, TopP = 0.95f, Seed = 1 };
+        var times = new List<long>(tokens);
+        await foreach (var _ in _engine.GenerateAsync(new GenerationRequest($"{prompt[0]}", prompt, sampling)))
+        {
+            times.Add(Stopwatch.GetTimestamp());
+        }
+        return times;
+    }
+
+    /// <summary>
+    /// Prefill: from the first request to everybody's first token. Decode: from then until the first text ends, when all rows were decoding in every step.
+    /// </summary>
+    public async Task<Speed> MeasureAsync(int batch, int promptLength, int tokens)
+    {
+        var prompts = Enumerable.Range(0, batch).Select(_ => Prompt(promptLength)).ToArray();
+        var start = Stopwatch.GetTimestamp();
+        var times = await Task.WhenAll(prompts.Select(p => Task.Run(() => RunAsync(p, 1))));
+        var prefill = batch * promptLength / Seconds(start, times.Max(t => t[^1]));
+        // A second, longer run for decoding: early rows have some tokens more by the time that the last is prefilled.
+        prompts = Enumerable.Range(0, batch).Select(_ => Prompt(promptLength)).ToArray();
+        var extra = batch * promptLength / 512 + 1;
+        times = await Task.WhenAll(prompts.Select(p => Task.Run(() => RunAsync(p, tokens + extra))));
+        var (from, to) = (times.Max(t => t[0]), times.Min(t => t[^1]));
+        var decoded = times.Sum(t => t.Count(at => at > from && at <= to));
+        return new Speed(prefill, decoded / Seconds(from, to));
+    }
+
+    public static double Seconds(long from, long to) => (to - from) / (double)Stopwatch.Frequency;
+}
