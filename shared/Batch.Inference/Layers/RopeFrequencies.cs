@@ -25,10 +25,16 @@ internal sealed record RopeFrequencies(double[] Frequencies, double Magnitude, i
         {
             throw new NotSupportedException($"{config.Path}: rope_parameters and rope_scaling are both given; one of them must go");
         }
-        var own = (parameters ?? scaling)?.Section(layers) ?? parameters ?? scaling;
+        var own = parameters ?? scaling;
         if (own is null)
         {
             return Unscaled(Dimensions(config, headDim, partial), theta, positions);
+        }
+        if ((own.Section("full_attention") ?? own.Section("sliding_attention")) is not null)
+        {
+            own.Find("sliding_attention");
+            own.EnsureAllKnown();
+            own = own.Section(layers) ?? throw new InvalidDataException($"{own.Path}: {layers} is missing");
         }
         theta = own.Float("rope_theta", theta);
         var dimensions = Dimensions(own, headDim, own.Float("partial_rotary_factor", partial));

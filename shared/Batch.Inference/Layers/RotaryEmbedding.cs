@@ -13,10 +13,10 @@ internal sealed class RotaryEmbedding
     public RotaryEmbedding(RopeFrequencies rope, int positions, ScalarType dtype, Device device)
     {
         using var scope = NewDisposeScope();
-        var half = outer(arange(0, positions, 1, ScalarType.Float64), tensor(rope.Frequencies)); // [positions, rotary / 2]
+        var half = outer(arange(0, positions, 1, ScalarType.Float64, device), tensor(rope.Frequencies, ScalarType.Float64, device)); // [positions, rotary / 2]
         var angle = cat([half, half], 1);
-        Cos = (angle.cos() * rope.Magnitude).to(dtype, device).MoveToOuterDisposeScope();
-        Sin = (angle.sin() * rope.Magnitude).to(dtype, device).MoveToOuterDisposeScope();
+        Cos = (angle.cos() * rope.Magnitude).to(dtype).MoveToOuterDisposeScope();
+        Sin = (angle.sin() * rope.Magnitude).to(dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>[positions, rotary]; the model owns it.</summary>

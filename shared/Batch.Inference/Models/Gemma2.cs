@@ -26,11 +26,12 @@ internal sealed class Gemma2 : CausalLM
         epsilon = config.Float("rms_norm_eps", 1e-6f);
         config.Require("hidden_activation", "gelu_pytorch_tanh");
         config.Require("hidden_act", "gelu_pytorch_tanh"); // the older name
-        config.Require("use_bidirectional_attention", "false");
         var bias = config.Bool("attention_bias", false);
         softcap = config.FloatOrNone("final_logit_softcapping", 30f);
         var attends = new AttentionOptions(1f / MathF.Sqrt(config.Float("query_pre_attn_scalar", 256f)), null, config.FloatOrNone("attn_logit_softcapping", 50f));
-        var windows = config.Windows(count, config.IntOrNone("sliding_window", 4096), layer => layer % 2 == 0);
+        var window = config.SlidingWindow(4096);
+        config.Require("sliding_window_size", $"{window}"); // the older name, which the files still have
+        var windows = config.Windows(count, window, layer => layer % 2 == 0);
         var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 8192));
         ContextLength = config.Limited(rope.ContextLength);
 

@@ -26,12 +26,16 @@ internal sealed class Gemma3 : CausalLM
         var (inner, count) = (config.Int("intermediate_size", 9216), config.Int("num_hidden_layers", 26));
         epsilon = config.Float("rms_norm_eps", 1e-6f);
         config.Require("hidden_activation", "gelu_pytorch_tanh");
-        config.Require("use_bidirectional_attention", "false");
         var bias = config.Bool("attention_bias", false);
         softcap = config.FloatOrNone("final_logit_softcapping", null);
         var attends = new AttentionOptions(1f / MathF.Sqrt(config.Float("query_pre_attn_scalar", 256f)), null, config.FloatOrNone("attn_logit_softcapping", null));
         var pattern = config.Int("sliding_window_pattern", config.Int("_sliding_window_pattern", 6));
-        var windows = config.Windows(count, config.Int("sliding_window", 4096), layer => (layer + 1) % pattern != 0);
+        if (pattern < 1)
+        {
+            throw new InvalidDataException($"{config.Path}: sliding_window_pattern is {pattern}, at least 1 is expected");
+        }
+        var window = config.SlidingWindow(4096) ?? throw new NotSupportedException($"{config.Path}: sliding_window = null is not supported for {config.ModelType}");
+        var windows = config.Windows(count, window, layer => (layer + 1) % pattern != 0);
         var positions = config.Int("max_position_embeddings", 131_072);
         var globalRope = RopeFrequencies.Read(config, HeadDim, positions, 1_000_000);
         var localTheta = config.Float("rope_local_base_freq", 10_000f);

@@ -20,7 +20,6 @@ internal sealed class Gpt2 : CausalLM
         var inner = config.Int("n_inner", 4 * hidden);
         epsilon = config.Float("layer_norm_epsilon", 1e-5f);
         config.Require("activation_function", "gelu_new");
-        config.Require("add_cross_attention", "false");
         if (hidden % heads != 0)
         {
             throw new InvalidDataException($"{config.Path}: n_embd {hidden} is no multiple of n_head {heads}");

@@ -23,7 +23,7 @@ internal sealed class Mistral : CausalLM
         var inner = config.Int("intermediate_size");
         epsilon = config.Float("rms_norm_eps", 1e-6f);
         config.Require("hidden_act", "silu");
-        attends = AttentionOptions.Causal(HeadDim) with { Window = config.IntOrNone("sliding_window", 4096) };
+        attends = AttentionOptions.Causal(HeadDim) with { Window = config.SlidingWindow(4096) };
         var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 131_072));
         ContextLength = config.Limited(rope.ContextLength);
         weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));

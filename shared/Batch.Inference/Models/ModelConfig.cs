@@ -11,12 +11,20 @@ internal sealed class ModelConfig
     // Of training, generation, bookkeeping or the reference implementation: they do not change what a forward pass computes.
     private static readonly HashSet<string> Neutral =
     [
-        "_name_or_path", "_attn_implementation_autoset", "architectures", "attention_dropout", "attn_pdrop", "auto_map", "bos_token_id", "cache_implementation", "chunk_size_feed_forward", "dtype", "embd_pdrop",
-        "eos_token_id", "gradient_checkpointing", "id2label", "initializer_range", "is_llama_config", "label2id", "max_length", "model_type", "n_ctx", "output_attentions",
-        "output_hidden_states", "output_past", "pad_token_id", "pretraining_tp", "reorder_and_upcast_attn", "resid_pdrop", "return_dict", "summary_activation",
-        "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "torch_dtype", "transformers_version",
-        "transformers.js_config", "unk_token_id", "use_cache", "tie_word_embeddings",
+        "_attn_implementation_autoset", "_name_or_path", "architectures", "attention_dropout", "attn_pdrop", "auto_map", "cache_implementation", "chunk_size_feed_forward", "dtype",
+        "embd_pdrop", "finetuning_task", "gradient_checkpointing", "id2label", "initializer_range", "is_decoder", "is_llama_config", "label2id", "model_type", "n_ctx", "num_labels",
+        "output_attentions", "output_hidden_states", "output_past", "prefix", "pretraining_tp", "problem_type", "reorder_and_upcast_attn", "resid_pdrop", "return_dict",
+        "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "tf_legacy_loss", "tie_word_embeddings",
+        "tokenizer_class", "torch_dtype", "torchscript", "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache",
+        // tokens and generation: generation_config.json and the request decide
+        "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping", "encoder_no_repeat_ngram_size",
+        "eos_token_id", "exponential_decay_length_penalty", "forced_bos_token_id", "forced_eos_token_id", "length_penalty", "mask_token_id", "max_length", "min_length",
+        "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences", "output_scores", "pad_token_id", "remove_invalid_values", "repetition_penalty",
+        "return_dict_in_generate", "sep_token_id", "suppress_tokens", "temperature", "top_k", "top_p", "typical_p", "unk_token_id",
     ];
+
+    // Neutral as long as they are false or empty.
+    private static readonly HashSet<string> NeutralWhenOff = ["add_cross_attention", "cross_attention_hidden_size", "is_encoder_decoder", "pruned_heads", "tie_encoder_decoder", "use_bidirectional_attention"];
 
     private readonly JsonElement _root;
     private readonly HashSet<string> _read = [];
@@ -115,14 +123,17 @@ internal sealed class ModelConfig
         return kvHeads > 0 && heads % kvHeads == 0 ? kvHeads : throw new InvalidDataException($"{Path}: num_attention_heads {heads} is no multiple of num_key_value_heads {kvHeads}");
     }
 
+    /// <summary>sliding_window, of layers that have one; JSON null: none has.</summary>
+    public int? SlidingWindow(int? otherwise) => IntOrNone("sliding_window", otherwise) switch
+    {
+        < 1 and var window => throw new InvalidDataException($"{Path}: sliding_window is {window}, at least 1 is expected"),
+        var window => window,
+    };
+
     /// <summary>The window of each layer: of those that layer_types calls sliding or, where it is absent, that the family's rule names.</summary>
     /// <param name="window">null: no layer has one.</param>
     public int?[] Windows(int layers, int? window, Func<int, bool> slides)
     {
-        if (window is < 1)
-        {
-            throw new InvalidDataException($"{Path}: sliding_window is {window}, at least 1 is expected");
-        }
         if (Find("layer_types") is not { } types)
         {
             return Enumerable.Range(0, layers).Select(layer => slides(layer) ? window : null).ToArray();
@@ -144,7 +155,8 @@ internal sealed class ModelConfig
     {
         foreach (var field in _root.EnumerateObject().Where(f => f.Value.ValueKind != JsonValueKind.Null))
         {
-            if (!_read.Contains(field.Name) && !Neutral.Contains(field.Name))
+            var off = NeutralWhenOff.Contains(field.Name) && field.Value.GetRawText() is "false" or "{}" or "[]";
+            if (!off && !_read.Contains(field.Name) && !Neutral.Contains(field.Name))
             {
                 throw new NotSupportedException($"{Path}: {field.Name} = {field.Value} is not supported for {ModelType}");
             }

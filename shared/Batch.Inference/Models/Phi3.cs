@@ -29,7 +29,7 @@ internal sealed class Phi3 : CausalLM
         config.Require("full_attn_mod", "1");
         config.Require("interpolate_factor", "1");
         config.Find("original_max_position_embeddings"); // which longrope reads
-        attends = AttentionOptions.Causal(HeadDim) with { Window = config.IntOrNone("sliding_window", null) };
+        attends = AttentionOptions.Causal(HeadDim) with { Window = config.SlidingWindow(null) };
         var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 4096));
         ContextLength = config.Limited(rope.ContextLength);
         weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));

@@ -24,7 +24,7 @@ internal sealed class Qwen3 : CausalLM
         config.Require("hidden_act", "silu");
         var attentionBias = config.Bool("attention_bias", false);
         var count = config.Int("num_hidden_layers");
-        var window = config.IntOrNone("sliding_window", 4096);
+        var window = config.SlidingWindow(4096);
         var firstWindowed = config.Int("max_window_layers", 28);
         var windows = config.Windows(count, config.Bool("use_sliding_window", false) ? window : null, layer => layer >= firstWindowed);
         var rope = RopeFrequencies.Read(config, HeadDim, config.Int("max_position_embeddings", 32_768));

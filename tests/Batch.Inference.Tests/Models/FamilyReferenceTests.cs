@@ -13,6 +13,7 @@ public class FamilyReferenceTests
     // Of the largest logit. float32 on both sides; llama.cpp's GELU reads a float16 table, which GPT-2 and Gemma show.
     private const float Tolerance = 2e-5f;
     private const float GeluTolerance = 1e-3f;
+    private const float BFloat16Tolerance = 0.06f; // 8 bits for each of a random model's large numbers
 
     public static TheoryData<string> Names => new(Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "References"), "*.json").Select(Path.GetFileNameWithoutExtension).Order()!);
 
@@ -34,6 +35,21 @@ public class FamilyReferenceTests
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{name}: differs by {worst / largest:0.0e0} of the largest logit {largest:0.0}");
         Assert.InRange(worst / largest, 0, name.StartsWith("gpt2", StringComparison.Ordinal) || name.StartsWith("gemma", StringComparison.Ordinal) ? GeluTolerance : Tolerance);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Forward_IsNearTheReference_InBFloat16(string name)
+    {
+        using var checkpoint = new Checkpoint(name);
+        var reference = checkpoint.Reference;
+        var model = checkpoint.Load("bfloat16");
+        var logits = EngineRuns.LastLogits(model, reference.Prompt);
+        model.Runner.Dispose();
+
+        var (worst, largest) = (reference.Logits[^1].Zip(logits, (e, a) => Math.Abs(e - a)).Max(), reference.Logits[^1].Max(Math.Abs));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{name}: differs by {worst / largest:0.000} of the largest logit in bfloat16");
+        Assert.InRange(worst / largest, 0, BFloat16Tolerance);
     }
 
     [Theory]
@@ -64,8 +80,8 @@ public class FamilyReferenceTests
 
         public string Path => _folder.Path;
 
-        public LoadedModel Load() => ModelLoader.Load(
-            new EngineOptions { ModelPath = Path, Device = "cpu", Threads = 1 }, new CharacterTokenizer(Reference.Config.GetProperty("vocab_size").GetInt32()));
+        public LoadedModel Load(string dtype = "float32") => ModelLoader.Load(
+            new EngineOptions { ModelPath = Path, Device = "cpu", DType = dtype, Threads = 1 }, new CharacterTokenizer(Reference.Config.GetProperty("vocab_size").GetInt32()));
 
         public void Dispose() => _folder.Dispose();
     }
