@@ -16,7 +16,12 @@ internal static class GgufCheckpoint
         using var scope = NewDisposeScope();
         var (config, tensors, gguf) = (ModelConfig.Load(folder), Read(folder), new GgufWriter());
         gguf.AddMetadata("tokenizer.ggml.model", "no_vocab");
-        var named = config.ModelType == "gpt2" ? Gpt2Gguf.Convert(config, tensors, gguf) : new LlamaGguf(config, gguf).Convert(tensors);
+        var named = config.ModelType switch
+        {
+            "gpt2" => Gpt2Gguf.Convert(config, tensors, gguf),
+            Bert.ModelType => BertGguf.Convert(config, tensors, gguf),
+            _ => new LlamaGguf(config, gguf).Convert(tensors),
+        };
         foreach (var (name, tensor) in named)
         {
             gguf.AddTensor(name, tensor.dim() == 1 ? tensor : tensor.to(dtype));

@@ -8,6 +8,7 @@ namespace Batch.Benchmarks.LlamaCpp;
 internal static unsafe partial class Libllama
 {
     public const int TypeF32 = 0; // enum ggml_type
+    public const int PoolingNone = 0; // enum llama_pooling_type
     public const int FlashAttentionDisabled = 0; // enum llama_flash_attn_type
 
     private static readonly Lazy<bool> Loaded = new(Load);
@@ -82,6 +83,12 @@ internal static unsafe partial class Libllama
 
     [LibraryImport("llama")]
     public static partial float* llama_get_logits_ith(nint context, int row);
+
+    [LibraryImport("llama")]
+    public static partial float* llama_get_embeddings_ith(nint context, int row);
+
+    [LibraryImport("llama")]
+    public static partial int llama_model_n_embd(nint model);
 
     [LibraryImport("llama")]
     public static partial nint llama_get_memory(nint context);

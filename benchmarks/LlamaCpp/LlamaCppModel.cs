@@ -2,8 +2,9 @@ namespace Batch.Benchmarks.LlamaCpp;
 
 /// <param name="Sequences">Most sequences at once.</param>
 /// <param name="ContextLength">Tokens that each of them may have.</param>
+/// <param name="HiddenStates">Gives the last layer's output of each row instead of logits, as encoders such as BERT have none.</param>
 /// <param name="Exact">For comparing numbers rather than speed: float32 cache, no flash attention. Otherwise llama.cpp's defaults.</param>
-internal sealed record LlamaCppOptions(int Sequences, int ContextLength, int Threads, bool Exact = false);
+internal sealed record LlamaCppOptions(int Sequences, int ContextLength, int Threads, bool Exact = false, bool HiddenStates = false);
 
 /// <summary>A token to compute: where it stands in which sequence, and whether its logits are wanted.</summary>
 internal readonly record struct LlamaCppRow(int Token, int Position, int Sequence, bool Logits);
@@ -40,6 +41,10 @@ internal sealed unsafe class LlamaCppModel : IDisposable
         if (options.Exact)
         {
             (settings.type_k, settings.type_v, settings.flash_attn_type) = (Libllama.TypeF32, Libllama.TypeF32, Libllama.FlashAttentionDisabled);
+        }
+        if (options.HiddenStates)
+        {
+            (settings.embeddings, settings.pooling_type, settings.n_ubatch) = (1, Libllama.PoolingNone, settings.n_batch);
         }
         var context = Libllama.llama_init_from_model(model, settings);
         if (context == 0)
@@ -80,6 +85,13 @@ internal sealed unsafe class LlamaCppModel : IDisposable
     {
         var logits = Libllama.llama_get_logits_ith(_context, row);
         return logits == null ? throw new ArgumentException($"row {row} has no logits") : new ReadOnlySpan<float>(logits, VocabularySize);
+    }
+
+    /// <summary>The last layer's output for a row of the last <see cref="Decode"/>; valid until the next.</summary>
+    public ReadOnlySpan<float> HiddenState(int row)
+    {
+        var hidden = Libllama.llama_get_embeddings_ith(_context, row);
+        return hidden == null ? throw new ArgumentException($"row {row} has no hidden state") : new ReadOnlySpan<float>(hidden, Libllama.llama_model_n_embd(_model));
     }
 
     /// <summary>Forgets all sequences.</summary>

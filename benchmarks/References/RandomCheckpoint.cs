@@ -42,14 +42,15 @@ internal static class RandomCheckpoint
     {
         using var scope = NewDisposeScope();
         using var weights = new MetaWeights("lm_head.weight");
-        using var model = CausalLM.Create(ModelConfig.Load(folder), weights);
+        var config = ModelConfig.Load(folder);
+        using IDisposable model = config.ModelType == Bert.ModelType ? new Bert(config, weights) : CausalLM.Create(config, weights);
         return weights.Shapes;
     }
 
     /// <summary>Matrices wide enough for peaked, varied outputs; norms around what leaves a row's size alone; small biases.</summary>
     public static float[] Values(string name, long[] shape, ulong seed, string config)
     {
-        var isNorm = name.Contains("norm", StringComparison.Ordinal) || name.Contains("ln_", StringComparison.Ordinal);
+        var isNorm = name.Contains("norm", StringComparison.OrdinalIgnoreCase) || name.Contains("ln_", StringComparison.Ordinal);
         var center = isNorm && name.EndsWith("weight", StringComparison.Ordinal) && !config.Contains("gemma", StringComparison.Ordinal) ? 1f : 0f; // Gemma's norms add 1
         var width = shape.Length == 1 ? 0.2f : 0.5f;
         var state = seed * Golden + Encoding.UTF8.GetBytes(name).Aggregate(14695981039346656037ul, (hash, b) => (hash ^ b) * 1099511628211);

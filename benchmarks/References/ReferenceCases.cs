@@ -52,6 +52,21 @@ internal static class ReferenceCases
 
     private static object LongRope => new { type = "longrope", short_factor = Short, long_factor = Long };
 
+    /// <summary>An encoder: its reference is the last layer's output, not logits.</summary>
+    public static ReferenceCase Bert => new("bert", new
+    {
+        model_type = "bert",
+        hidden_size = 32,
+        intermediate_size = 56,
+        num_hidden_layers = 2,
+        num_attention_heads = 4,
+        vocab_size = Vocabulary,
+        type_vocab_size = 2,
+        max_position_embeddings = 64,
+        layer_norm_eps = 1e-12,
+        hidden_act = "gelu",
+    }, PromptLength: 40);
+
     private static Dictionary<string, object?> Gpt2(object? with = null) => Merge(new
     {
         model_type = "gpt2",

@@ -26,9 +26,28 @@ internal static class ReferenceCommand
             Compute(checkpoint).Save(Path.Combine(folder, $"{checkpoint.Name}.json"));
             Console.WriteLine(checkpoint.Name);
         }
+        ComputeHiddenStates(ReferenceCases.Bert).Save(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "HiddenStates")).FullName, "bert.json"));
     }
 
-    private static Reference Compute(ReferenceCase checkpoint)
+    // Of an encoder: what the last layer gives for each token, in the place of logits.
+    private static Reference ComputeHiddenStates(ReferenceCase checkpoint) => With(checkpoint, hiddenStates: true, (model, config, prompt) =>
+    {
+        model.Decode([.. prompt.Select((token, i) => new LlamaCppRow(token, i, 0, Logits: true))]);
+        var positions = Enumerable.Range(0, prompt.Length).ToArray();
+        return new Reference(Source, config, Seed, prompt, positions, [.. positions.Select(p => model.HiddenState(p).ToArray())], []);
+    });
+
+    private static string Source => $"llama.cpp {LlamaCppPackage.Release} (node-llama-cpp {LlamaCppPackage.PackageVersion})";
+
+    private static Reference Compute(ReferenceCase checkpoint) => With(checkpoint, hiddenStates: false, (model, config, prompt) =>
+    {
+        var positions = Enumerable.Range(1, 4).Select(i => i * prompt.Length / 4 - 1).ToArray();
+        model.Decode([.. prompt.Select((token, i) => new LlamaCppRow(token, i, 0, positions.Contains(i)))]);
+        var logits = positions.Select(p => model.Logits(p).ToArray()).ToArray();
+        return new Reference(Source, config, Seed, prompt, positions, logits, Greedy(model, logits[^1], prompt.Length));
+    });
+
+    private static Reference With(ReferenceCase checkpoint, bool hiddenStates, Func<LlamaCppModel, JsonElement, int[], Reference> compute)
     {
         var folder = Directory.CreateTempSubdirectory("reference-").FullName;
         try
@@ -37,15 +56,10 @@ internal static class ReferenceCommand
             RandomCheckpoint.Write(folder, config.GetRawText(), Seed);
             var gguf = Path.Combine(folder, "model.gguf");
             GgufCheckpoint.Write(folder, gguf);
-            using var model = LlamaCppModel.Load(gguf, new LlamaCppOptions(Sequences: 1, ContextLength: 128, Threads: 1, Exact: true));
+            using var model = LlamaCppModel.Load(gguf, new LlamaCppOptions(Sequences: 1, ContextLength: 128, Threads: 1, Exact: true, HiddenStates: hiddenStates));
             var random = new Random(1);
             var prompt = Enumerable.Range(0, checkpoint.PromptLength).Select(_ => random.Next(ReferenceCases.Vocabulary)).ToArray();
-            var positions = Enumerable.Range(1, 4).Select(i => i * prompt.Length / 4 - 1).ToArray();
-
-            model.Decode(prompt.Select((token, i) => new LlamaCppRow(token, i, 0, positions.Contains(i))).ToArray());
-            var logits = positions.Select(p => model.Logits(p).ToArray()).ToArray();
-            var source = $"llama.cpp {LlamaCppPackage.Release} (node-llama-cpp {LlamaCppPackage.PackageVersion})";
-            return new Reference(source, config, Seed, prompt, positions, logits, Greedy(model, logits[^1], prompt.Length));
+            return compute(model, config, prompt);
         }
         finally
         {

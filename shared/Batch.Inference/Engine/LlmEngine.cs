@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Batch.Inference.Engine.Logits;
 using Batch.Inference.Engine.StructuredOutput;
+using Batch.Inference.Models;
 using Batch.Inference.Tokenizers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -48,7 +49,7 @@ public partial class LlmEngine : IAsyncDisposable
     public virtual HfTokenizer Tokenizer => _model.Tokenizer;
 
     /// <summary>Sequences that lost their cache blocks and started over, since the start.</summary>
-    public long Preemptions => _scheduler.Preemptions;
+    public long Preemptions => _scheduler?.Preemptions ?? 0;
 
     /// <summary>Loads the model; takes as long as reading its files. Errors name the file and what was expected.</summary>
     /// <exception cref="InvalidDataException">A file is truncated, malformed or does not fit the config.</exception>
@@ -56,6 +57,10 @@ public partial class LlmEngine : IAsyncDisposable
     /// <exception cref="NotSupportedException">The config asks for what this engine cannot do.</exception>
     public static LlmEngine Load(EngineOptions options, ILogger<LlmEngine>? logger = null)
     {
+        if (MaskFiller.Serves(ModelConfig.Load(Path.GetFullPath(options.ModelPath))))
+        {
+            return MaskFiller.Load(options, logger);
+        }
         var model = ModelLoader.Load(options);
         var engine = new LlmEngine(model, options, logger);
         engine.LogLoaded(model.Info.Name, model.Info.Family, model.Info.Parameters, model.Info.DType, model.Info.Device, model.Info.ContextLength, model.Blocks.Blocks * model.Blocks.BlockSize);

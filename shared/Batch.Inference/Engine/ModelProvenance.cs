@@ -22,7 +22,7 @@ public sealed record ModelProvenance(
 {
     private static readonly string[] TokenizerFiles =
     [
-        "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "tekken.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "chat_template.jinja", "chat_template.json",
     ];
 

@@ -10,6 +10,7 @@ public class HfTokenizer
 {
     private readonly TokenizerParts? _parts;
     private readonly AddedTokenFinder? _words; // in a user's text: added words, no control tokens
+    private readonly AddedTokenFinder? _wordsAndMask; // in a text with blanks
     private readonly AddedTokenFinder? _all; // in what a chat template wrote
     private readonly ChatEncoding? _chat;
 
@@ -28,6 +29,9 @@ public class HfTokenizer
         EosTokenId = FindRole(parts, facts, "eos_token", facts.EosToken);
         MaskToken = facts.MaskToken;
         MaskTokenId = FindRole(parts, facts, "mask_token", facts.MaskToken);
+        _wordsAndMask = MaskTokenId is null
+            ? null
+            : new AddedTokenFinder([.. parts.AddedTokens.Where(token => !token.Special || token.Id == MaskTokenId)], parts.Encoder);
         _chat = facts.ChatTemplate is null ? null : new ChatEncoding(facts.ChatTemplate, facts.BosToken, facts.EosToken, parts.AddedTokens);
     }
 
@@ -86,6 +90,17 @@ public class HfTokenizer
         return [.. ids];
     }
 
+    /// <summary>The ids of a text with blanks: the mask token written in it is that token; what looks like another special token stays text.</summary>
+    /// <exception cref="NotSupportedException">The tokenizer has no mask token.</exception>
+    internal int[] EncodeMasked(string text)
+    {
+        var tokens = _wordsAndMask ?? throw new NotSupportedException("This tokenizer has no mask token.");
+        var ids = new List<int>(Parts.Prefix);
+        EncodeSegments(TextEncoder.ReplaceLoneSurrogates(text), tokens, tokens, ids);
+        ids.AddRange(Parts.Suffix);
+        return [.. ids];
+    }
+
     /// <summary>
     /// The ids of a conversation as the model's chat template writes it, up to where the model speaks next. Special tokens of the template
     /// are control tokens; what looks like one in a message stays text.
@@ -130,6 +145,13 @@ public class HfTokenizer
     /// <summary>The bytes that a token adds to the text; empty for an id that the files leave out.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The id is outside the vocabulary.</exception>
     public virtual ReadOnlySpan<byte> GetBytes(int id) => Parts.Vocabulary.GetBytes(id);
+
+    /// <summary>A token as the vocabulary writes it; empty for an id that the files leave out.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is outside the vocabulary.</exception>
+    internal string GetToken(int id) => Parts.Vocabulary.GetToken(id);
+
+    /// <summary>The id of a token as the vocabulary writes it.</summary>
+    internal int? FindToken(string token) => Parts.Vocabulary.Find(token);
 
     /// <summary>True for control tokens such as BOS and EOS.</summary>
     public virtual bool IsSpecial(int id) => Parts.Vocabulary.IsSpecial(id);

@@ -7,6 +7,7 @@ internal sealed class Vocabulary
 {
     private readonly Dictionary<string, int> _ids;
     private readonly byte[][] _bytes;
+    private readonly string[] _tokens;
     private readonly HashSet<int> _special;
 
     /// <param name="tokens">The model's tokens.</param>
@@ -23,13 +24,17 @@ internal sealed class Vocabulary
         _ids = new Dictionary<string, int>(tokens);
         _bytes = new byte[Size][];
         Array.Fill(_bytes, []);
+        _tokens = new string[Size];
+        Array.Fill(_tokens, "");
         foreach (var (token, id) in tokens)
         {
             _bytes[id] = bytesOf(token);
+            _tokens[id] = token;
         }
         foreach (var token in added)
         {
             _ids[token.Content] = token.Id;
+            _tokens[token.Id] = token.Content;
             _bytes[token.Id] = (bytesOfAdded ?? Encoding.UTF8.GetBytes)(token.Content);
         }
         _special = [.. added.Where(token => token.Special).Select(token => token.Id)];
@@ -42,7 +47,11 @@ internal sealed class Vocabulary
 
     public bool IsSpecial(int id) => _special.Contains(id);
 
-    public ReadOnlySpan<byte> GetBytes(int id) => (uint)id < (uint)Size
-        ? _bytes[id]
+    public ReadOnlySpan<byte> GetBytes(int id) => _bytes[Checked(id)];
+
+    public string GetToken(int id) => _tokens[Checked(id)];
+
+    private int Checked(int id) => (uint)id < (uint)Size
+        ? id
         : throw new ArgumentOutOfRangeException(nameof(id), id, $"a token id must lie in [0, {Size})");
 }
