@@ -27,6 +27,7 @@ public static class Program
 
         // Settings, checked before anything starts.
         services.AddOptionsWithValidateOnStart<EngineOptions>().BindConfiguration("Engine").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<ModelsOptions, ModelsOptionsValidation>().BindConfiguration("Models");
         services.AddOptionsWithValidateOnStart<AccessOptions>().BindConfiguration("Access").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<JobsOptions>().BindConfiguration("Jobs").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
@@ -52,7 +53,7 @@ public static class Program
 
         // It runs: in the engine, beside others.
         services.AddSingleton<EngineLoader>(
-            provider => options => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>()));
+            provider => (options, progress) => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>(), progress));
         services.AddSingleton<EngineHost>();
         services.AddHostedService(provider => provider.GetRequiredService<EngineHost>());
         services.AddSingleton<GenerationDefaults>();

@@ -9,8 +9,8 @@ namespace Batch.Jobs;
 /// <summary>One run of a job: from its stored request, through the engine, to a result that is not yet written anywhere.</summary>
 public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults, JobStore store, TimeProvider time)
 {
-    /// <summary>Waits for the engine, so that a job is not called running, nor its attempts counted, while the model loads.</summary>
-    public Task ReadyAsync(CancellationToken cancellationToken) => engines.GetAsync(cancellationToken);
+    /// <summary>Waits for the engine, so that a job is not called running, nor its attempts counted, while its model loads.</summary>
+    public Task ReadyAsync(Job job, CancellationToken cancellationToken) => engines.GetAsync(job.Model, cancellationToken);
 
     /// <summary>
     /// The result: whole, or cut short in state cancelled or expired. Throws <see cref="InvalidJobException"/> when this model cannot do
@@ -18,7 +18,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     /// </summary>
     public async Task<JobResult> GenerateAsync(Job job, CancellationToken cancellationToken)
     {
-        var engine = await engines.GetAsync(cancellationToken);
+        var engine = await engines.GetAsync(job.Model, cancellationToken);
         var request = await store.ReadRequestAsync(job, cancellationToken);
         var generation = Prepare(job, request, engine);
         var prefix = generation.Sampling.Echo ? request.Prompt! : "";
@@ -83,7 +83,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     private GenerationRequest Prepare(Job job, JobRequest request, LlmEngine engine)
     {
         RequireModel(job.Model, engine.Model.Name);
-        var sampling = request.Parameters.Over(defaults.Sampling) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
+        var sampling = request.Parameters.Over(defaults.Of(engines.Find(job.Model))) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
         JobParameters.Refused(() => sampling.ValidateTokens(engine.Tokenizer.VocabularySize));
         if (sampling.Echo && request.Prompt is null)
         {

@@ -89,7 +89,7 @@ public sealed partial class JobProcessor(
         var result = job.Attempts > 0 ? await store.FindResultAsync(job.Id, cancellationToken) : null;
         if (result is null)
         {
-            await generator.ReadyAsync(cancellationToken);
+            await generator.ReadyAsync(job, cancellationToken);
             job = await store.UpdateAsync(job, row => row.Start(time.GetUtcNow(), dequeueCount), cancellationToken);
             if (job.IsFinished)
             {

@@ -250,6 +250,38 @@ public sealed class ApiTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task Models_AreListedAndServedByName_WhenOneDoesNotLoad()
+    {
+        await using var host = await RunningHost.StartAsync(
+            storage, options => options.ModelPath == "/models/broken" ? throw new FileNotFoundException("config.json is missing") : new ScriptedEngine { Name = options.ModelName ?? "scripted" },
+            settings: ["--Models:broken:ModelPath=/models/broken", "--Models:second:ModelPath=/models/two"]);
+
+        var models = await host.GetAsync("v1/models");
+        var id = await host.SubmitForIdAsync("""{"prompt":"Once","model":"second","seed":3}""");
+        var job = await host.FinishedAsync(id);
+        var ready = await host.GetAsync("health/ready");
+        using var refused = await host.SubmitAsync("""{"prompt":"Once","model":"third"}""");
+
+        Assert.Equal(["scripted", "broken", "second"], models.GetProperty("data").EnumerateArray().Select(m => Text(m, "id")));
+        Assert.Equal(("list", "model"), (Text(models, "object"), Text(models.GetProperty("data")[0], "object")));
+        Assert.Equal(("succeeded", "second"), (Text(job, "status"), Text(job, "model")));
+        Assert.Equal(["ready", "not_ready", "ready"], ready.GetProperty("models").EnumerateArray().Select(m => Text(m, "status")));
+        Assert.Contains("config.json is missing", Text(ready.GetProperty("models")[1], "reason"), StringComparison.Ordinal);
+        Assert.Contains("one of 'scripted', 'broken', 'second'", await refused.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Host_RefusesToStart_WhenAModelsSettingIsWrong()
+    {
+        var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(
+            () => RunningHost.StartAsync(storage, Scripted, settings: ["--Models:second:MaxSequences=0", "--Models:scripted:ModelPath=/models/two"]));
+
+        Assert.Contains("Models:second: The ModelPath field is required", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Models:second: The field MaxSequences must be between 1 and 1024", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Models:scripted has the name of the default model", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Host_RefusesToStart_WhenASettingIsWrong()
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Azure.Storage.Queues;
+using Batch.Inference.Engine;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Storage;
@@ -33,7 +34,7 @@ internal sealed class RunningHost : IAsyncDisposable
     /// Starts with a scripted engine, or what else <paramref name="load"/> gives, and waits for it unless told otherwise.
     /// </summary>
     public static async Task<RunningHost> StartAsync(
-        StorageEmulator storage, EngineLoader? load, bool waitUntilReady = true, bool clearQueues = true, params string[] settings)
+        StorageEmulator storage, Func<EngineOptions, LlmEngine>? load, bool waitUntilReady = true, bool clearQueues = true, params string[] settings)
     {
         string[] args =
         [
@@ -41,7 +42,7 @@ internal sealed class RunningHost : IAsyncDisposable
             "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:00.1", "--LocalHost:DrainSeconds=0",
             "--Logging:LogLevel:Default=None", .. settings,
         ];
-        var host = Program.BuildHost(args, services => _ = load is null ? services : services.AddSingleton(load));
+        var host = Program.BuildHost(args, services => _ = load is null ? services : services.AddSingleton<EngineLoader>((options, _) => load(options)));
         if (clearQueues)
         {
             await ClearAsync(host.Services.GetRequiredService<StorageClients>().Queues);

@@ -26,7 +26,9 @@ internal sealed class ScriptedEngine : LlmEngine
     /// <summary>Thrown after the first piece of the next texts.</summary>
     public ConcurrentQueue<Exception> Faults { get; } = [];
 
-    public override ModelInfo Model { get; } = new("scripted", "scripted", "float32", "cpu", 1, Context, 256, "identity-1");
+    public string Name { get; init; } = "scripted";
+
+    public override ModelInfo Model => new(Name, "scripted", "float32", "cpu", 1, Context, 256, "identity-1");
 
     public override HfTokenizer Tokenizer => new OneTokenPerCharacter(this);
 

@@ -41,7 +41,7 @@ internal sealed class TestBatch : IAsyncDisposable
         var jobOptions = Options.Create(new JobsOptions());
         var webhookOptions = Options.Create(webhooks ?? new WebhookOptions { Secret = Secret });
         var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
-        Engines = new EngineHost(_ => Engine, engineOptions, Time, NullLogger<EngineHost>.Instance);
+        Engines = new EngineHost((_, _) => Engine, engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
         Store = new JobStore(Clients);
         var queues = new JobQueues(Clients);
         var metrics = new JobMetrics(_services.GetRequiredService<IMeterFactory>());
@@ -51,7 +51,7 @@ internal sealed class TestBatch : IAsyncDisposable
         Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, webhookOptions, Time);
         Processor = new JobProcessor(
             Intake, new JobGenerator(
-                Engines, new GenerationDefaults(engineOptions), Store, Time), Store, events, Time, NullLogger<JobProcessor>.Instance);
+                Engines, new GenerationDefaults(), Store, Time), Store, events, Time, NullLogger<JobProcessor>.Instance);
         Control = new JobControl(Store, Intake, events, log, Time);
         Reader = new JobReader(Store, Engines);
         var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();

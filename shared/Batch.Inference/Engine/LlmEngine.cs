@@ -4,6 +4,7 @@ using Batch.Inference.Engine.Logits;
 using Batch.Inference.Engine.StructuredOutput;
 using Batch.Inference.Models;
 using Batch.Inference.Tokenizers;
+using Batch.Inference.Weights;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -55,13 +56,13 @@ public partial class LlmEngine : IAsyncDisposable
     /// <exception cref="InvalidDataException">A file is truncated, malformed or does not fit the config.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="NotSupportedException">The config asks for what this engine cannot do.</exception>
-    public static LlmEngine Load(EngineOptions options, ILogger<LlmEngine>? logger = null)
+    public static LlmEngine Load(EngineOptions options, ILogger<LlmEngine>? logger = null, IProgress<LoadProgress>? progress = null)
     {
         if (MaskFiller.Serves(ModelConfig.Load(Path.GetFullPath(options.ModelPath))))
         {
             return MaskFiller.Load(options, logger);
         }
-        var model = ModelLoader.Load(options);
+        var model = ModelLoader.Load(options, progress: progress);
         var engine = new LlmEngine(model, options, logger);
         engine.LogLoaded(model.Info.Name, model.Info.Family, model.Info.Parameters, model.Info.DType, model.Info.Device, model.Info.ContextLength, model.Blocks.Blocks * model.Blocks.BlockSize);
         return engine;

@@ -15,7 +15,7 @@ internal static class ModelLoader
     private const int DefaultCacheTokens = 65_536;
 
     /// <param name="tokenizer">Instead of the folder's own.</param>
-    public static LoadedModel Load(EngineOptions options, HfTokenizer? tokenizer = null)
+    public static LoadedModel Load(EngineOptions options, HfTokenizer? tokenizer = null, IProgress<LoadProgress>? progress = null)
     {
         var folder = Path.GetFullPath(options.ModelPath);
         var config = ModelConfig.Load(folder, options.MaxContextLength);
@@ -29,7 +29,7 @@ internal static class ModelLoader
 
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        using var weights = new WeightLoader(folder, dtype, device);
+        using var weights = new WeightLoader(folder, dtype, device, progress);
         var model = CausalLM.Create(config, weights);
         if (tokenizer.VocabularySize > model.VocabularySize)
         {

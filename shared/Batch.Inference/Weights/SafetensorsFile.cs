@@ -1,5 +1,5 @@
-using System.IO.MemoryMappedFiles;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Batch.Inference.Weights;
 
@@ -11,98 +11,93 @@ namespace Batch.Inference.Weights;
 internal sealed record TensorEntry(string Name, string DType, long[] Shape, long Offset, long Length);
 
 /// <summary>
-/// A safetensors file mapped into memory: 8 bytes little-endian header length, a JSON header, then the data
-/// (https://huggingface.co/docs/safetensors). The header is checked whole before anything is read from the data.
+/// A safetensors file: 8 bytes little-endian header length, a JSON header, then the tensors' data without gaps or overlap
+/// (https://huggingface.co/docs/safetensors). The header is checked whole before anything of the data is read. Data is read straight to where it is wanted:
+/// a mapped file would count as memory of its own.
 /// </summary>
-internal sealed unsafe class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     private const long MaxHeaderLength = 100_000_000;
-    private readonly MemoryMappedFile _file;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _start;
+    private readonly SafeFileHandle _file;
+    private readonly long _length;
 
-    private SafetensorsFile(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, byte* start, long length)
+    private SafetensorsFile(string path, SafeFileHandle file)
     {
-        (Path, _file, _view, Length) = (path, file, view, length);
-        _start = start;
+        (Path, _file, _length) = (path, file, RandomAccess.GetLength(file));
         Entries = ReadHeader();
     }
 
     public string Path { get; }
 
-    public long Length { get; }
-
     public IReadOnlyDictionary<string, TensorEntry> Entries { get; }
 
     public static SafetensorsFile Open(string path)
     {
-        var length = new FileInfo(path).Length;
-        if (length < 10)
-        {
-            throw new InvalidDataException($"{path}: {length} bytes are too few for a safetensors file");
-        }
-        var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        var view = file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        byte* start = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+        var file = File.OpenHandle(path, options: FileOptions.SequentialScan);
         try
         {
-            return new SafetensorsFile(path, file, view, start + view.PointerOffset, length);
+            return new SafetensorsFile(path, file);
         }
         catch
         {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-            view.Dispose();
             file.Dispose();
             throw;
         }
     }
 
-    /// <summary>Bytes of a tensor, straight from the mapped file, from <paramref name="offset"/> on; valid until disposal.</summary>
-    public ReadOnlySpan<byte> Bytes(TensorEntry entry, long offset, int length) => new(_start + entry.Offset + offset, length);
-
-    /// <summary>Hands the whole file to <paramref name="consume"/> in pieces.</summary>
-    public void ReadAll(Action<ReadOnlySpan<byte>> consume)
+    /// <summary>Fills <paramref name="target"/> with a tensor's bytes from <paramref name="offset"/> on.</summary>
+    public void Read(TensorEntry entry, long offset, Span<byte> target)
     {
-        const int Piece = 1 << 24;
-        for (long at = 0; at < Length; at += Piece)
+        var at = entry.Offset + offset;
+        while (target.Length > 0)
         {
-            consume(new ReadOnlySpan<byte>(_start + at, (int)Math.Min(Piece, Length - at)));
+            var read = RandomAccess.Read(_file, target, at);
+            if (read == 0)
+            {
+                throw new InvalidDataException($"{Path}: ends at byte {at} within tensor '{entry.Name}', it had {_length} bytes when it was opened: it was cut while it was read");
+            }
+            target = target[read..];
+            at += read;
         }
     }
 
-    public void Dispose()
-    {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _file.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
 
-    /// <summary>Bytes of one element.</summary>
+    /// <summary>Bytes of one element; 0 for what the format does not know.</summary>
     public static int SizeOf(string dtype) => dtype switch
     {
-        "F64" or "I64" or "U64" => 8,
+        "F64" or "I64" or "U64" or "C64" => 8,
         "F32" or "I32" or "U32" => 4,
         "F16" or "BF16" or "I16" or "U16" => 2,
-        "I8" or "U8" or "BOOL" or "F8_E4M3" or "F8_E5M2" => 1,
+        "I8" or "U8" or "BOOL" or "F8_E4M3" or "F8_E5M2" or "F8_E8M0" => 1,
         _ => 0,
     };
 
     private Dictionary<string, TensorEntry> ReadHeader()
     {
-        var headerLength = *(long*)_start;
-        if (headerLength is < 2 or > MaxHeaderLength || 8 + headerLength > Length)
+        var start = new byte[8];
+        var headerLength = RandomAccess.Read(_file, start, 0) == 8 ? BitConverter.ToInt64(start) : throw new InvalidDataException($"{Path}: {_length} bytes are too few for a safetensors file");
+        if (headerLength is < 2 or > MaxHeaderLength || 8 + headerLength > _length)
         {
-            throw new InvalidDataException($"{Path}: header of {headerLength} bytes does not fit a file of {Length} bytes; the file is truncated or no safetensors file");
+            throw new InvalidDataException($"{Path}: header of {headerLength} bytes does not fit a file of {_length} bytes; the file is truncated or no safetensors file");
         }
+        var json = new byte[headerLength];
+        Read(new TensorEntry("header", "U8", [headerLength], 8, headerLength), 0, json);
         try
         {
-            using var header = JsonDocument.Parse(new ReadOnlySpan<byte>(_start + 8, (int)headerLength).ToArray());
-            return header.RootElement.EnumerateObject()
-                .Where(p => p.Name != "__metadata__")
-                .ToDictionary(p => p.Name, p => ReadEntry(p.Name, p.Value, 8 + headerLength));
+            using var header = JsonDocument.Parse(json);
+            var entries = new Dictionary<string, TensorEntry>();
+            foreach (var field in header.RootElement.EnumerateObject().Where(p => p.Name != "__metadata__"))
+            {
+                if (!entries.TryAdd(field.Name, ReadEntry(field.Name, field.Value, 8 + headerLength)))
+                {
+                    throw new InvalidDataException($"{Path}: the header names tensor '{field.Name}' twice");
+                }
+            }
+            EnsureWhole(entries.Values, 8 + headerLength);
+            return entries;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException or OverflowException)
         {
             throw new InvalidDataException($"{Path}: the header is not a safetensors header: {e.Message}", e);
         }
@@ -118,15 +113,34 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         {
             throw new InvalidDataException($"{Path}: tensor '{name}' has unknown dtype '{dtype}'");
         }
-        var wanted = shape.Aggregate((long)size, (a, b) => checked(a * b));
-        if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] - offsets[0] != wanted)
+        var wanted = shape.Any(d => d < 0) ? -1 : shape.Aggregate((long)size, (a, b) => checked(a * b));
+        if (wanted < 0 || offsets.Length != 2 || offsets[0] < 0 || offsets[1] - offsets[0] != wanted)
         {
             throw new InvalidDataException($"{Path}: tensor '{name}' {dtype} [{string.Join(", ", shape)}] needs {wanted} bytes, its offsets are [{string.Join(", ", offsets)}]");
         }
-        if (dataStart + offsets[1] > Length)
+        if (dataStart + offsets[1] > _length)
         {
-            throw new InvalidDataException($"{Path}: tensor '{name}' ends at byte {dataStart + offsets[1]}, the file has {Length}: it is truncated");
+            throw new InvalidDataException($"{Path}: tensor '{name}' ends at byte {dataStart + offsets[1]}, the file has {_length}: it is truncated");
         }
         return new TensorEntry(name, dtype, shape, dataStart + offsets[0], wanted);
+    }
+
+    // The format asks for data without holes: an overlap or a gap is a sign of a damaged header.
+    private void EnsureWhole(IEnumerable<TensorEntry> entries, long dataStart)
+    {
+        var (end, before) = (dataStart, "the header");
+        foreach (var entry in entries.OrderBy(e => e.Offset).ThenBy(e => e.Length))
+        {
+            if (entry.Offset != end)
+            {
+                throw new InvalidDataException(
+                    $"{Path}: tensor '{entry.Name}' starts at byte {entry.Offset}, {(entry.Offset < end ? "within" : "not right after")} '{before}', which ends at {end}");
+            }
+            (end, before) = (entry.Offset + entry.Length, entry.Name);
+        }
+        if (end != _length)
+        {
+            throw new InvalidDataException($"{Path}: the last tensor, '{before}', ends at byte {end}, the file has {_length}: the header belongs to another file");
+        }
     }
 }

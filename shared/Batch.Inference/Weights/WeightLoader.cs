@@ -1,5 +1,6 @@
 using System.IO.Hashing;
-using System.Text.Json;
+using System.Text;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Weights;
@@ -10,32 +11,29 @@ namespace Batch.Inference.Weights;
 /// </summary>
 internal class WeightLoader : IDisposable
 {
+    private const long PieceLength = 1 << 24;
     private readonly List<SafetensorsFile> _files = [];
     private readonly Dictionary<string, (SafetensorsFile File, TensorEntry Entry)> _tensors = [];
     private readonly HashSet<string> _unused = [];
     private readonly string _folder;
     private readonly ScalarType _dtype;
     private readonly Device _device;
+    private readonly SortedDictionary<string, UInt128> _hashes = new(StringComparer.Ordinal); // of the tensors handed out
+    private readonly IProgress<LoadProgress>? _progress;
+    private readonly long _bytes;
+    private long _bytesRead;
+    private Tensor? _buffer; // of one piece; a new one for each tensor would leave holes in the heap
 
     /// <param name="folder">Holds model.safetensors, or model.safetensors.index.json and the shards it names.</param>
-    public WeightLoader(string folder, ScalarType dtype, Device device)
+    /// <param name="progress">Hears of every few megabytes, on the loading thread.</param>
+    public WeightLoader(string folder, ScalarType dtype, Device device, IProgress<LoadProgress>? progress = null)
     {
-        (_folder, _dtype, _device) = (folder, dtype, device);
+        (_folder, _dtype, _device, _progress) = (folder, dtype, device, progress);
         try
         {
-            foreach (var path in ShardPaths(folder))
-            {
-                var file = SafetensorsFile.Open(path);
-                _files.Add(file);
-                foreach (var entry in file.Entries.Values)
-                {
-                    if (!_tensors.TryAdd(entry.Name, (file, entry)))
-                    {
-                        throw new InvalidDataException($"{path}: tensor '{entry.Name}' is already in {_tensors[entry.Name].File.Path}");
-                    }
-                    _unused.Add(entry.Name);
-                }
-            }
+            _tensors = ShardIndex.Open(folder, _files);
+            _unused = [.. _tensors.Keys];
+            _bytes = _tensors.Values.Sum(t => t.Entry.Length);
         }
         catch
         {
@@ -66,15 +64,7 @@ internal class WeightLoader : IDisposable
         }
         _unused.Remove(name);
         Parameters += shape.Aggregate(1L, (a, b) => a * b);
-        var stored = Read(file, entry);
-        if (stored.dtype == _dtype && stored.device_type == _device.type && stored.device_index == _device.index)
-        {
-            return stored;
-        }
-        using (stored)
-        {
-            return stored.to(_dtype, _device);
-        }
+        return Read(file, entry);
     }
 
     /// <summary>Drops tensors that carry no parameters, such as the causal masks in old GPT-2 files.</summary>
@@ -90,13 +80,16 @@ internal class WeightLoader : IDisposable
         }
     }
 
-    /// <summary>A fingerprint of the weights, XXH128 over the files: the same weights give the same text, whatever the folder is called.</summary>
+    /// <summary>
+    /// A fingerprint of the tensors handed out, XXH128 of their names, dtypes, shapes and bytes as stored: the same weights give the same text, whatever the
+    /// folder is called and however they are cut into files.
+    /// </summary>
     public string Fingerprint()
     {
         var hash = new XxHash128();
-        foreach (var file in _files)
+        foreach (var (name, of) in _hashes)
         {
-            file.ReadAll(piece => hash.Append(piece));
+            hash.Append(Encoding.UTF8.GetBytes($"{name} {of:x32}\n"));
         }
         return $"xxh128:{Convert.ToHexStringLower(hash.GetCurrentHash())}";
     }
@@ -104,45 +97,53 @@ internal class WeightLoader : IDisposable
     public void Dispose()
     {
         _files.ForEach(f => f.Dispose());
+        _buffer?.Dispose();
         GC.SuppressFinalize(this);
     }
 
-    private static Tensor Read(SafetensorsFile file, TensorEntry entry)
+    // Piece by piece, so that converting takes no second copy of a tensor; hashed on the way.
+    private Tensor Read(SafetensorsFile file, TensorEntry entry)
     {
-        const long PieceLength = 1 << 28; // a span is shorter than 2 GiB, a tensor may be longer
-        var dtype = entry.DType switch
+        var stored = entry.DType switch
         {
+            "F64" => ScalarType.Float64,
             "F32" => ScalarType.Float32,
             "F16" => ScalarType.Float16,
             "BF16" => ScalarType.BFloat16,
-            _ => throw new InvalidDataException($"{file.Path}: tensor '{entry.Name}' is {entry.DType}; F32, F16 and BF16 can be loaded"),
+            _ => throw new NotSupportedException($"{file.Path}: tensor '{entry.Name}' is {entry.DType}; F64, F32, F16 and BF16 can be loaded"),
         };
-        var result = empty(entry.Shape, dtype);
+        var hash = new XxHash128();
+        hash.Append(Encoding.UTF8.GetBytes($"{entry.DType} [{string.Join(", ", entry.Shape)}]\n"));
+        var result = empty(entry.Shape, _dtype, _device);
         using var flat = result.view(-1);
         var size = SafetensorsFile.SizeOf(entry.DType);
+        var direct = stored == _dtype && _device.type == DeviceType.CPU;
         for (long at = 0; at < entry.Length; at += PieceLength)
         {
-            var length = Math.Min(PieceLength, entry.Length - at);
-            using var piece = flat.narrow(0, at / size, length / size);
-            file.Bytes(entry, at, (int)length).CopyTo(piece.bytes);
+            var count = Math.Min(PieceLength, entry.Length - at) / size;
+            using var target = flat.narrow(0, at / size, count);
+            using var piece = direct ? target.alias() : Buffer(stored).narrow(0, 0, count);
+            var bytes = piece.bytes;
+            file.Read(entry, at, bytes);
+            hash.Append(bytes);
+            if (!direct)
+            {
+                target.copy_(piece);
+            }
+            _bytesRead += bytes.Length;
+            _progress?.Report(new LoadProgress(_bytesRead, _bytes));
         }
+        _hashes[entry.Name] = hash.GetCurrentHashAsUInt128();
         return result;
     }
 
-    private static List<string> ShardPaths(string folder)
+    private Tensor Buffer(ScalarType dtype)
     {
-        var single = Path.Combine(folder, "model.safetensors");
-        if (File.Exists(single))
+        if (_buffer?.dtype != dtype)
         {
-            return [single];
+            _buffer?.Dispose();
+            _buffer = empty([PieceLength / dtype.ElementSize()], dtype).DetachFromDisposeScope();
         }
-        var index = Path.Combine(folder, "model.safetensors.index.json");
-        if (!File.Exists(index))
-        {
-            throw new FileNotFoundException($"{folder} holds neither model.safetensors nor model.safetensors.index.json", single);
-        }
-        using var json = JsonDocument.Parse(File.ReadAllBytes(index));
-        var shards = json.RootElement.GetProperty("weight_map").EnumerateObject().Select(p => p.Value.GetString()!).Distinct().Order();
-        return shards.Select(s => Path.Combine(folder, s)).Select(p => File.Exists(p) ? p : throw new FileNotFoundException($"{index} names {Path.GetFileName(p)}, which is missing", p)).ToList();
+        return _buffer;
     }
 }

@@ -1,6 +1,6 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Batch.Inference.Engine;
-using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Requests;
 
@@ -8,11 +8,11 @@ namespace Batch.Jobs.Requests;
 /// What a parameter is when the job leaves it out: the model's <c>generation_config.json</c> where it says (temperature, top_k, top_p,
 /// min_p, repetition_penalty and max_new_tokens, the ones that vLLM takes, and typical_p and no_repeat_ngram_size), else <see cref="SamplingParams"/>.
 /// </summary>
-public sealed class GenerationDefaults(IOptions<EngineOptions> options)
+public sealed class GenerationDefaults
 {
-    private readonly Lazy<SamplingParams> _sampling = new(() => Load(options.Value.ModelPath));
+    private readonly ConcurrentDictionary<string, SamplingParams> _sampling = [];
 
-    public SamplingParams Sampling => _sampling.Value;
+    public SamplingParams Of(ServedModel model) => _sampling.GetOrAdd(model.Options.ModelPath, Load);
 
     /// <summary>The defaults of the model in a Hugging Face folder.</summary>
     public static SamplingParams Load(string modelPath)

@@ -37,7 +37,7 @@ public sealed class InputReader(JobStore store, EngineHost engines, IOptions<Job
         return JobRequestParser.Parse(JsonSerializer.SerializeToElement(merged));
     }
 
-    internal void RequireModel(string? asked) => JobGenerator.RequireModel(asked, engines.ModelName);
+    internal void RequireModel(string? asked) => engines.Find(asked);
 
     private async Task<InputBlob> FindAsync(JsonElement address, CancellationToken cancellationToken)
     {
