@@ -18,6 +18,7 @@ internal static class Program
             KernelsCommand.Create(),
             FirstTokenCommand.Create(),
             ReferenceCommand.Create(),
+            CompareCommand.Create(),
         };
         return root.Parse(args).InvokeAsync();
     }

@@ -15,6 +15,10 @@ internal static class GgufCheckpoint
     {
         using var scope = NewDisposeScope();
         var (config, tensors, gguf) = (ModelConfig.Load(folder), Read(folder), new GgufWriter());
+        if (config.ModelType is not ("gpt2" or "llama" or "mistral" or "qwen2" or "qwen3" or "phi3" or "gemma2" or "gemma3_text"))
+        {
+            throw new NotSupportedException($"{config.Path}: model_type '{config.ModelType}' is not written as GGUF here");
+        }
         gguf.AddMetadata("tokenizer.ggml.model", "no_vocab");
         var named = config.ModelType switch
         {

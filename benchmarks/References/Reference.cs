@@ -22,6 +22,17 @@ internal sealed record Reference(string Source, JsonElement Config, ulong Seed, 
         File.WriteAllText(path, $"{{\n{string.Join(",\n", fields)}\n}}\n");
     }
 
+    /// <summary>The first of the largest.</summary>
+    public static int Largest(ReadOnlySpan<float> values)
+    {
+        var best = 0;
+        for (var i = 1; i < values.Length; i++)
+        {
+            best = values[i] > values[best] ? i : best;
+        }
+        return best;
+    }
+
     private static string Lines(JsonElement value) => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.Array
         ? $"[\n    {string.Join(",\n    ", value.EnumerateArray().Select(row => row.GetRawText()))}\n  ]"
         : value.GetRawText();

@@ -72,20 +72,10 @@ internal static class ReferenceCommand
         var tokens = new int[GreedyTokens];
         for (var i = 0; i < tokens.Length; i++)
         {
-            tokens[i] = ArgMax(logits);
+            tokens[i] = Reference.Largest(logits);
             model.Decode([new LlamaCppRow(tokens[i], position + i, 0, Logits: true)]);
             logits = model.Logits(0);
         }
         return tokens;
-    }
-
-    private static int ArgMax(ReadOnlySpan<float> values)
-    {
-        var best = 0;
-        for (var i = 1; i < values.Length; i++)
-        {
-            best = values[i] > values[best] ? i : best;
-        }
-        return best;
     }
 }
