@@ -24,6 +24,19 @@ public sealed class RealEngineTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task Job_GivesJson_WhereItAsksForASchema()
+    {
+        const string Format = """{"type":"json_schema","json_schema":{"name":"pet","strict":true,"schema":{"type":"object","properties":{"name":{"type":"string","maxLength":9},"legs":{"enum":[2,4]}},"required":["name","legs"],"additionalProperties":false}}}""";
+        await using var host = await RunningHost.StartAsync(storage, load: null, settings: ["--Engine:Device=cpu", $"--Engine:ModelPath={TestData.Require("stories260K")}"]);
+
+        var job = await host.FinishedAsync(await host.SubmitForIdAsync("{\"prompt\":\"Once upon a time\",\"seed\":3,\"response_format\":" + Format + "}"));
+
+        Assert.Equal("stop", job.GetProperty("finish_reason").GetString());
+        using var pet = JsonDocument.Parse(job.GetProperty("text").GetString()!);
+        Assert.Contains(pet.RootElement.GetProperty("legs").GetInt32(), new[] { 2, 4 });
+    }
+
+    [Fact]
     public async Task Job_IsCancelledInTheMiddle_AndKeepsItsText()
     {
         await using var host = await RunningHost.StartAsync(storage, load: null, settings: ["--Engine:Device=cpu", $"--Engine:ModelPath={TestData.Require("stories260K")}"]);

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Batch.Inference.Engine;
 using Batch.Jobs.Requests;
 
@@ -136,6 +137,41 @@ public sealed class JobRequestParserTests
         File.WriteAllText(Path.Combine(folder, "generation_config.json"), """{"temperature":9}""");
         Assert.Contains("temperature must be from 0 to 2, was 9", Assert.Throws<InvalidDataException>(() => GenerationDefaults.Load(folder)).Message, StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);
+    }
+
+    [Theory]
+    [InlineData(""" "structured_outputs":{"regex":"a+"} """, null, "a+")]
+    [InlineData(""" "structured_outputs":{"json_schema":{"type": "null"}} """, "{\"type\": \"null\"}", null)]
+    [InlineData(""" "structured_outputs":{"json":"{\"type\":\"null\"}","regex":null} """, "{\"type\":\"null\"}", null)]
+    [InlineData(""" "structured_outputs":{"json_object":true} """, "{\"type\":\"object\"}", null)]
+    [InlineData(""" "response_format":{"type":"json_object"} """, "{\"type\":\"object\"}", null)]
+    [InlineData(""" "response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"const":1}}} """, "{\"const\":1}", null)]
+    [InlineData(""" "response_format":{"type":"text"} """, null, null)]
+    public void Parse_TakesWhatTheTextMustBe_AsVllmAndAsOpenAiWriteIt(string field, string? schema, string? regex)
+    {
+        var request = Parse($$"""{"prompt":"a",{{field}}}""");
+        var outputs = request.Parameters.Over(new SamplingParams()).StructuredOutputs;
+
+        Assert.Equal((schema, regex), (outputs?.JsonSchema, outputs?.Regex));
+        Assert.Equal(outputs, JsonSerializer.Deserialize<JobRequest>(JsonSerializer.Serialize(request, JobJson.Options), JobJson.Options)!.Parameters.StructuredOutputs);
+    }
+
+    [Theory]
+    [InlineData(""" "structured_outputs":{"regex":"(?=a)"} """, "structured_outputs", "look-ahead is not supported (character 1)")]
+    [InlineData(""" "structured_outputs":{"json_schema":{"not":{}}} """, "structured_outputs", "the keyword 'not' is not supported")]
+    [InlineData(""" "structured_outputs":{"choice":"a"} """, "structured_outputs", "choice is a string")]
+    [InlineData(""" "structured_outputs":{"regex":"a","choice":["b"]} """, "structured_outputs", "exactly one of json_schema, json_object, regex and choice, was one with \"regex\", \"choice\"")]
+    [InlineData(""" "structured_outputs":{"grammar":"a"} """, "structured_outputs", "was one with \"grammar\"")]
+    [InlineData(""" "structured_outputs":{} """, "structured_outputs", "an empty one")]
+    [InlineData(""" "structured_outputs":{"regex":"a"},"response_format":{"type":"json_object"} """, "response_format", "saw both")]
+    [InlineData(""" "response_format":{"type":"json_schema","json_schema":{"name":"n"}} """, "response_format", "one without a schema")]
+    [InlineData(""" "response_format":{"type":"xml"} """, "response_format", "text | json_object")]
+    public void Parse_SaysWhatWasSeenAndWanted_WhenWhatTheTextMustBeIsWrong(string field, string param, string says)
+    {
+        var error = Assert.Throws<InvalidJobException>(() => Parse($$"""{"prompt":"a",{{field}}}"""));
+
+        Assert.Equal((JobErrorCode.InvalidRequest, param), (error.Code, error.Param));
+        Assert.Contains(says, error.Message, StringComparison.Ordinal);
     }
 
     private static JobRequest Parse(string json)

@@ -81,7 +81,7 @@ public partial class LlmEngine : IAsyncDisposable
         var sampling = request.Sampling;
         var continuesText = request.PromptTokenIds.Any(id => !IsControl(id));
         var text = new TextStream(Tokenizer, sampling.Stop, continuesText, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens);
-        var constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText, cancellationToken);
+        var constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText);
         var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived)) { Processors = _processors.Create(sampling), Constraint = constraint };
         using var cancellation = cancellationToken.Register(sequence.Cancel);
         ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);

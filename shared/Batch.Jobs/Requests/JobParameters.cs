@@ -1,4 +1,5 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Engine.StructuredOutput;
 
 namespace Batch.Jobs.Requests;
 
@@ -70,6 +71,8 @@ public sealed record JobParameters
 
     public RepetitionDetectionParams? RepetitionDetection { get; init; }
 
+    public StructuredOutputParams? StructuredOutputs { get; init; }
+
     public int? NumBeams { get; init; }
 
     public float? LengthPenalty { get; init; }
@@ -114,6 +117,7 @@ public sealed record JobParameters
             DryAllowedLength = DryAllowedLength ?? defaults.DryAllowedLength,
             DrySequenceBreakers = DrySequenceBreakers ?? defaults.DrySequenceBreakers,
             RepetitionDetection = RepetitionDetection ?? defaults.RepetitionDetection,
+            StructuredOutputs = StructuredOutputs ?? defaults.StructuredOutputs,
             NumBeams = NumBeams ?? defaults.NumBeams,
             LengthPenalty = LengthPenalty ?? defaults.LengthPenalty,
             EarlyStopping = EarlyStopping ?? defaults.EarlyStopping,

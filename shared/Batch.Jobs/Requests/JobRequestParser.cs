@@ -49,14 +49,18 @@ public static class JobRequestParser
         ["dry_allowed_length"] = Parameter((parameters, field) => parameters with { DryAllowedLength = JsonField.Integer(field) }),
         ["dry_sequence_breakers"] = Parameter((parameters, field) => parameters with { DrySequenceBreakers = JsonField.Strings(field) }),
         ["repetition_detection"] = Parameter((parameters, field) => parameters with { RepetitionDetection = SamplingField.RepetitionDetection(field) }),
+        ["structured_outputs"] = Parameter((parameters, field) => StructuredField.Add(parameters, field, StructuredField.StructuredOutputs(field))),
+        ["response_format"] = Parameter((parameters, field) => StructuredField.Add(parameters, field, StructuredField.ResponseFormat(field))),
     };
 
     // Parameters of OpenAI and vLLM that mean something there: a caller who gives one learns that it has no effect here.
     private static readonly HashSet<string> Unsupported = new(StringComparer.Ordinal)
     {
-        "best_of", "top_logprobs", "stream", "structured_outputs", "response_format", "json_schema", "tools", "tool_choice", "suffix", "user",
+        "best_of", "top_logprobs", "stream", "json_schema", "tools", "tool_choice", "suffix", "user",
         "typical_p", "num_beams", "length_penalty", "early_stopping", "use_beam_search", "num_return_sequences", "max_completion_tokens", "max_new_tokens",
     };
+
+    private const int MostLevels = 60; // a JSON Schema nests
 
     /// <summary>The document of a submission; the caller disposes it.</summary>
     public static JsonDocument ReadJson(ReadOnlyMemory<byte> json)
@@ -64,7 +68,7 @@ public static class JobRequestParser
         try
         {
             var bytes = json.Span.StartsWith("\uFEFF"u8) ? json[3..] : json;
-            return JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 16 });
+            return JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = MostLevels });
         }
         catch (JsonException e)
         {

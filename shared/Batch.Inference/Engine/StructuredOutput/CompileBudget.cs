@@ -4,7 +4,7 @@ namespace Batch.Inference.Engine.StructuredOutput;
 /// Bounds what a constraint may cost to compile, by counting its states and the work on them, so that the same constraint is always taken or always
 /// refused; the limits keep the worst below a second and 100 MB.
 /// </summary>
-internal sealed class CompileBudget(string where, CancellationToken cancellationToken)
+internal sealed class CompileBudget(string where)
 {
     public const int MostNfaStates = 200_000;
     public const int MostStates = 20_000;
@@ -33,15 +33,10 @@ internal sealed class CompileBudget(string where, CancellationToken cancellation
 
     public void Work(long amount)
     {
-        var before = _work;
         _work += amount;
         if (_work > MostWork)
         {
             throw TooLarge("more steps to compile than are allowed");
-        }
-        if (before >> 16 != _work >> 16)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
         }
     }
 

@@ -35,9 +35,6 @@ internal sealed class ConstraintAutomaton
     /// <summary>No text of the language begins so.</summary>
     public AutomatonState Dead { get; }
 
-    /// <summary>Work done since the start, in grammar states looked at.</summary>
-    public long Work { get; private set; }
-
     public AutomatonState Step(AutomatonState state, byte value) => state.Next[_classOf[value]] ?? Compute(state, value);
 
     /// <summary>Counts what hangs on the states, and forgets all of it when it is too much.</summary>
@@ -61,7 +58,6 @@ internal sealed class ConstraintAutomaton
 
     private AutomatonState Compute(AutomatonState state, byte value)
     {
-        Work += state.Items.Length;
         foreach (var item in state.Items)
         {
             var next = _grammar.Step(item.State, value);
@@ -137,7 +133,6 @@ internal sealed class ConstraintAutomaton
     // Equal callers, equal frame; a frame does not hold its rule, since an item's state does.
     private Frame FrameOf(int rule, int nesting, HashSet<Item> callers)
     {
-        Work += callers.Count;
         var sorted = callers.ToArray();
         Array.Sort(sorted);
         if (!_frames.TryGetValue(sorted, out var frames))
@@ -155,7 +150,6 @@ internal sealed class ConstraintAutomaton
 
     private AutomatonState Intern()
     {
-        Work += _items.Count;
         var (accepts, continues, safeRun) = (false, false, 0);
         var kept = 0;
         for (var i = 0; i < _items.Count; i++)

@@ -15,19 +15,31 @@ internal sealed class ConstraintCompiler(HfTokenizer tokenizer, IReadOnlyCollect
     private readonly Lock _lock = new();
 
     /// <param name="stripsSpace">Decoding takes a space away from the start of the text.</param>
-    /// <exception cref="ArgumentException">The constraint cannot be obeyed; the message says why.</exception>
-    public TokenConstraint Compile(SamplingParams sampling, bool stripsSpace, CancellationToken cancellationToken)
+    /// <exception cref="GenerationRefusedException">The constraint cannot be obeyed, in general or by this tokenizer; the message says why.</exception>
+    public TokenConstraint Compile(SamplingParams sampling, bool stripsSpace)
     {
         var constraint = sampling.StructuredOutputs!;
         var compiled = Find(constraint.Key);
         if (compiled is null)
         {
-            var vocabulary = _vocabulary.Value;
-            compiled = new CompiledConstraint(ConstraintGrammar.Build(constraint, vocabulary.Alphabet, cancellationToken), vocabulary);
+            compiled = Build(constraint);
             compiled.MaskOf(compiled.Start, stripsSpace); // the first step finds it done
             Keep(constraint.Key, compiled);
         }
         return new TokenConstraint(compiled, stripsSpace, sampling.IgnoreEos);
+    }
+
+    private CompiledConstraint Build(StructuredOutputParams constraint)
+    {
+        var vocabulary = _vocabulary.Value;
+        try
+        {
+            return new CompiledConstraint(ConstraintGrammar.Build(constraint, vocabulary.Alphabet), vocabulary);
+        }
+        catch (ArgumentException e)
+        {
+            throw new GenerationRefusedException(e.Message.Replace($" (Parameter '{e.ParamName}')", "", StringComparison.Ordinal));
+        }
     }
 
     private CompiledConstraint? Find(string key)

@@ -9,21 +9,21 @@ internal static class ConstraintGrammar
 
     /// <param name="alphabet">The characters that the tokenizer can write.</param>
     /// <exception cref="ArgumentException">The constraint is malformed, unsupported, too large, or no text meets it.</exception>
-    public static Grammar Build(StructuredOutputParams constraint, CharacterSet alphabet, CancellationToken cancellationToken)
+    public static Grammar Build(StructuredOutputParams constraint, CharacterSet alphabet)
     {
         switch (constraint)
         {
             case { Regex: { } regex, JsonSchema: null, Choice: null }:
-                return Whole(RegexParser.ParseWhole(regex, "regex"), alphabet, "regex", cancellationToken);
+                return Whole(RegexParser.ParseWhole(regex, "regex"), alphabet, "regex");
             case { Choice: { } choice, JsonSchema: null, Regex: null }:
                 Check(choice);
-                return Whole(new Expression.Alternatives([.. choice.Select(Expression.Text)]), alphabet, "choice", cancellationToken);
+                return Whole(new Expression.Alternatives([.. choice.Select(Expression.Text)]), alphabet, "choice");
             case { JsonSchema: { } schema, Regex: null, Choice: null }:
                 if (HasLoneSurrogate(schema))
                 {
                     throw StructuredOutputParams.Refused("json_schema", "it holds half a surrogate pair, which is no text");
                 }
-                return RequireText(SchemaCompiler.Compile(schema, alphabet, new CompileBudget("json_schema", cancellationToken)), alphabet, "json_schema");
+                return RequireText(SchemaCompiler.Compile(schema, alphabet, new CompileBudget("json_schema")), alphabet, "json_schema");
             default:
                 var given = string.Join(" and ", new[] { constraint.JsonSchema is null ? null : "json_schema", constraint.Regex is null ? null : "regex", constraint.Choice is null ? null : "choice" }.OfType<string>());
                 throw new ArgumentException(
@@ -31,8 +31,8 @@ internal static class ConstraintGrammar
         }
     }
 
-    private static Grammar Whole(Expression expression, CharacterSet alphabet, string where, CancellationToken cancellationToken) =>
-        RequireText(Grammar.Build([expression], [0], 0, alphabet, new CompileBudget(where, cancellationToken), where), alphabet, where);
+    private static Grammar Whole(Expression expression, CharacterSet alphabet, string where) =>
+        RequireText(Grammar.Build([expression], [0], 0, alphabet, new CompileBudget(where), where), alphabet, where);
 
     private static void Check(IReadOnlyList<string> choice)
     {

@@ -23,7 +23,7 @@ public sealed record StructuredOutputParams
     /// <summary>Throws <see cref="ArgumentException"/> that says what is wrong with the constraint itself; a tokenizer may still be unable to write it.</summary>
     public StructuredOutputParams Validate()
     {
-        ConstraintGrammar.Build(this, CharacterSet.All, CancellationToken.None);
+        ConstraintGrammar.Build(this, CharacterSet.All);
         return this;
     }
 

@@ -3,6 +3,10 @@ namespace Batch.Inference.Engine.StructuredOutput;
 /// <summary>The bytes of tokens as a tree, laid out depth first, so that a walk is a loop and a byte that may not come skips all tokens behind it.</summary>
 internal sealed class TokenTrie
 {
+    // Bounds a walk to a quarter of a second where a schema is so ambiguous that each byte leaves hundreds of readings. Counts states, not what they cost
+    // this time, so that equal texts get equal masks.
+    private const long MostItems = 6_000_000;
+
     private readonly List<byte> _byte = [];
     private readonly List<int> _depth = [];
     private readonly List<int> _after = []; // the first node that is not below
@@ -37,16 +41,17 @@ internal sealed class TokenTrie
 
     public int Nodes => _byte.Count;
 
-    /// <summary>Sets the bits of the tokens that may follow the state.</summary>
+    /// <summary>Sets the bits of the tokens that may follow the state; where that would take too long, of those of one byte and as many others as there is time for.</summary>
     public void Allow(ConstraintAutomaton automaton, AutomatonState from, Span<ulong> bits)
     {
         var path = new AutomatonState[_deepest + 1];
         path[0] = from;
-        var (bytes, depths) = (_byte, _depth);
-        for (var node = 0; node < bytes.Count;)
+        var items = 0L;
+        for (var node = 0; node < _byte.Count;)
         {
-            var depth = depths[node];
-            var next = automaton.Step(path[depth], bytes[node]);
+            var depth = _depth[node];
+            var next = depth > 0 && items > MostItems ? automaton.Dead : automaton.Step(path[depth], _byte[node]);
+            items += next.Items.Length;
             if (next == automaton.Dead)
             {
                 node = _after[node];

@@ -78,7 +78,7 @@ public class StructuredGenerationTests
         // What leaves no token fails that text alone.
         var banned = With(choice) with { AllowedTokenIds = [engine.Tokenizer.Encode("7", addSpecialTokens: false)[0]] };
         var beside = engine.RunAsync("beside", prompt, With(choice), Token);
-        await Assert.ThrowsAsync<ArgumentException>(() => engine.RunAsync("banned", prompt, banned, Token));
+        await Assert.ThrowsAsync<GenerationRefusedException>(() => engine.RunAsync("banned", prompt, banned, Token));
         Assert.Contains((await beside).Text, choice.Choice);
     }
 
@@ -91,7 +91,7 @@ public class StructuredGenerationTests
         var result = await engine.RunAsync("tiny", [1, 2], With(new() { Choice = choice }), Token);
         Assert.Contains(result.Text, choice);
         Assert.Equal(FinishReason.Stop, result.Reason);
-        var error = await Assert.ThrowsAsync<ArgumentException>(() => engine.RunAsync("latin", [1, 2], With(new() { Choice = ["a"] }), Token));
+        var error = await Assert.ThrowsAsync<GenerationRefusedException>(() => engine.RunAsync("latin", [1, 2], With(new() { Choice = ["a"] }), Token));
         Assert.Contains("tokenizer lacks the characters", error.Message, StringComparison.Ordinal);
     }
 }

@@ -21,7 +21,7 @@ internal static class Walks
     public static CompiledConstraint Compile(StructuredOutputParams constraint, HfTokenizer tokenizer, params int[] endOfText)
     {
         var vocabulary = new TokenVocabulary(tokenizer, endOfText);
-        return new CompiledConstraint(ConstraintGrammar.Build(constraint, vocabulary.Alphabet, TestContext.Current.CancellationToken), vocabulary);
+        return new CompiledConstraint(ConstraintGrammar.Build(constraint, vocabulary.Alphabet), vocabulary);
     }
 
     public static CompiledConstraint Compile(StructuredOutputParams constraint, WordTokenizer tokenizer) => Compile(constraint, tokenizer, tokenizer.EndOfText);
