@@ -15,13 +15,13 @@ internal static partial class Devices
     public static Device Resolve(string name)
     {
         LetIdleThreadsSleep();
-        if (name == "cpu")
+        if (name == "cpu" || IsNumbered(name, "cpu:"))
         {
             return CPU;
         }
-        if (name != "auto" && name != "cuda" && !(name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), out _)))
+        if (name != "auto" && name != "cuda" && !IsNumbered(name, "cuda:"))
         {
-            throw new ArgumentException($"Device must be auto, cpu, cuda or cuda:N, was '{name}'");
+            throw new ArgumentException($"Device must be auto, cpu, cuda or cuda:N, several of them separated by commas, or cuda:*; was '{name}'");
         }
         var available = cuda.is_available();
         if (name == "auto" && !available)
@@ -35,6 +35,47 @@ internal static partial class Devices
         InitializeDeviceType(DeviceType.CUDA);
         return name is "auto" or "cuda" ? new Device(DeviceType.CUDA, 0) : new Device(name);
     }
+
+    /// <summary>The devices that a setting names: one, or several for a replica on each. "cpu:N" are parts of one CPU.</summary>
+    public static IReadOnlyList<string> Split(string names)
+    {
+        if (names == "cuda:*")
+        {
+            var count = cuda.device_count();
+            return count > 0 ? [.. Enumerable.Range(0, count).Select(i => $"cuda:{i}")] : ["cuda"];
+        }
+        var devices = names.Split(',', StringSplitOptions.TrimEntries);
+        return devices.Distinct().Count() == devices.Length ? devices
+            : throw new ArgumentException($"Device must name each device once, was '{names}'");
+    }
+
+    /// <summary>Free and whole memory of a device that has its own; null for the CPU.</summary>
+    public static DeviceMemory? Memory(Device device)
+    {
+        if (device.type != DeviceType.CUDA)
+        {
+            return null;
+        }
+        // The context that libtorch has made current on this device; retained for the call in case this thread has none.
+        Check(cuInit(0), nameof(cuInit));
+        Check(cuDeviceGet(out var number, device.index), nameof(cuDeviceGet));
+        Check(cuDevicePrimaryCtxRetain(out var context, number), nameof(cuDevicePrimaryCtxRetain));
+        try
+        {
+            Check(cuCtxPushCurrent(context), nameof(cuCtxPushCurrent));
+            Check(cuMemGetInfo(out var free, out var total), nameof(cuMemGetInfo));
+            Check(cuCtxPopCurrent(out _), nameof(cuCtxPopCurrent));
+            return new DeviceMemory((long)free, (long)total);
+        }
+        finally
+        {
+            Check(cuDevicePrimaryCtxRelease(number), nameof(cuDevicePrimaryCtxRelease));
+        }
+    }
+
+    /// <summary>Whether a step failed for want of memory, which another step may have. libtorch tells it by its message alone.</summary>
+    public static bool IsOutOfMemory(Exception error) => error is OutOfMemoryException
+        || (error is ExternalException && (error.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase) || error.Message.Contains("can't allocate memory", StringComparison.Ordinal)));
 
     /// <summary>float32 on the CPU, where it is the same everywhere; half precision on CUDA, bfloat16 where the device has it.</summary>
     public static ScalarType ResolveDType(string name, Device device) => name switch
@@ -63,6 +104,8 @@ internal static partial class Devices
             _ = setenv("OMP_WAIT_POLICY", "PASSIVE", overwrite: 0);
         }
     }
+
+    private static bool IsNumbered(string name, string kind) => name.StartsWith(kind, StringComparison.Ordinal) && uint.TryParse(name.AsSpan(kind.Length), out _);
 
     private static int ComputeCapability(int index)
     {
@@ -96,4 +139,24 @@ internal static partial class Devices
     [LibraryImport("libcuda.so.1")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     private static partial int cuDeviceGetAttribute(out int value, int attribute, int device);
+
+    [LibraryImport("libcuda.so.1")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuDevicePrimaryCtxRetain(out nint context, int device);
+
+    [LibraryImport("libcuda.so.1", EntryPoint = "cuDevicePrimaryCtxRelease_v2")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuDevicePrimaryCtxRelease(int device);
+
+    [LibraryImport("libcuda.so.1", EntryPoint = "cuCtxPushCurrent_v2")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuCtxPushCurrent(nint context);
+
+    [LibraryImport("libcuda.so.1", EntryPoint = "cuCtxPopCurrent_v2")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuCtxPopCurrent(out nint context);
+
+    [LibraryImport("libcuda.so.1", EntryPoint = "cuMemGetInfo_v2")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static partial int cuMemGetInfo(out nuint free, out nuint total);
 }

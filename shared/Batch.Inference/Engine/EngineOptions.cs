@@ -12,7 +12,10 @@ public sealed class EngineOptions
     /// <summary>The name that jobs ask for; by default the folder's name.</summary>
     public string? ModelName { get; set; }
 
-    /// <summary>"auto" (cuda when present, else cpu), "cpu", "cuda" or "cuda:N".</summary>
+    /// <summary>
+    /// "auto" (cuda when present, else cpu), "cpu", "cuda" or "cuda:N"; several, separated by commas, or "cuda:*" for all, hold the model once each and share
+    /// its requests.
+    /// </summary>
     public string Device { get; set; } = "auto";
 
     /// <summary>"auto" (cpu: float32; cuda: bfloat16 from compute capability 8.0, else float16), "float32", "bfloat16" or "float16".</summary>
@@ -38,10 +41,21 @@ public sealed class EngineOptions
     [Range(1, 256)]
     public int BlockSize { get; set; } = 16;
 
-    /// <summary>Size of the key-value cache, allocated once, in tokens over all sequences; 0 takes <see cref="MaxSequences"/> whole contexts, at most 65,536 tokens.</summary>
+    /// <summary>Size of the key-value cache, allocated once, in tokens over all sequences; 0 takes, on the CPU, <see cref="MaxSequences"/> whole contexts, at most 65,536 tokens.</summary>
     [Range(0, 1 << 26)]
     public int CacheTokens { get; set; }
 
+    /// <summary>How much of a CUDA device's memory weights, steps and cache may take together, 0.1 to 1; the cache takes what the others leave unless <see cref="CacheTokens"/> is set.</summary>
+    [Range(0.1, 1.0)]
+    public double GpuMemoryUtilization { get; set; } = 0.9;
+
     /// <summary>Computes what prompts begin alike with once: blocks of the cache are shared and kept until their place is needed.</summary>
     public bool PrefixCaching { get; set; } = true;
+
+    internal EngineOptions On(string device)
+    {
+        var options = (EngineOptions)MemberwiseClone();
+        options.Device = device;
+        return options;
+    }
 }

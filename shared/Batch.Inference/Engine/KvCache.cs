@@ -1,4 +1,5 @@
 using Batch.Inference.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Engine;
@@ -16,6 +17,9 @@ internal sealed class KvCache : IDisposable
         Keys = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
         Values = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
     }
+
+    /// <summary>Of keys and values over all layers.</summary>
+    public static long BytesPerToken(CausalLM model, ScalarType dtype) => 2L * model.Layers * model.KeyValueHeads * model.HeadDim * dtype.ElementSize();
 
     /// <summary>Takes the keys and values of rows that belong to no sequence.</summary>
     public long ScratchSlot { get; }

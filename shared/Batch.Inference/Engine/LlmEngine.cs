@@ -62,6 +62,11 @@ public partial class LlmEngine : IAsyncDisposable
         {
             return MaskFiller.Load(options, logger);
         }
+        if (Devices.Split(options.Device) is { Count: > 1 } devices)
+        {
+            return EngineReplicas.Load(options, devices, logger, progress);
+        }
+        options = options.On(Devices.Split(options.Device)[0]);
         var model = ModelLoader.Load(options, progress: progress);
         var engine = new LlmEngine(model, options, logger);
         engine.LogLoaded(model.Info.Name, model.Info.Family, model.Info.Parameters, model.Info.DType, model.Info.Device, model.Info.ContextLength, model.Blocks.Blocks * model.Blocks.BlockSize);
@@ -153,6 +158,10 @@ public partial class LlmEngine : IAsyncDisposable
             try
             {
                 Step();
+            }
+            catch (Exception e) when (Devices.IsOutOfMemory(e) && _scheduler.Running > 0)
+            {
+                Shed(e);
             }
             catch (Exception e)
             {
@@ -286,6 +295,16 @@ public partial class LlmEngine : IAsyncDisposable
         sequence.Fail(callersFault ? new GenerationRefusedException(message) : new InvalidDataException(message));
     }
 
+    // The last in line makes room for the others, who start over.
+    private void Shed(Exception error)
+    {
+        var running = _scheduler.Running;
+        var last = _scheduler.Shed();
+        LogShed(error, last.Request.Id, running);
+        last.Fail(new InsufficientMemoryException(
+            $"{Model.Device} ran out of memory in a step of {running} sequences, and this one was the last in line; the others go on. Lower MaxSequences, MaxBatchedTokens or CacheTokens, or ask for less", error));
+    }
+
     private void FailAll(Exception error)
     {
         while (_arrivals.TryTake(out var sequence))
@@ -301,6 +320,9 @@ public partial class LlmEngine : IAsyncDisposable
 
     [LoggerMessage(LogLevel.Information, "Loaded {Model} ({Family}, {Parameters} parameters, {DType} on {Device}); context {Context}, cache for {CacheTokens} tokens")]
     private partial void LogLoaded(string model, string family, long parameters, string dType, string device, int context, int cacheTokens);
+
+    [LoggerMessage(LogLevel.Warning, "Out of memory in a step of {Running} sequences: {Id} ends, the others start over")]
+    private partial void LogShed(Exception error, string id, int running);
 
     [LoggerMessage(LogLevel.Error, "A step failed; the sequences in it end with this error")]
     private partial void LogStepFailed(Exception error);

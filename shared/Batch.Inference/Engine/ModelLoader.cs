@@ -2,6 +2,7 @@ using System.Text.Json;
 using Batch.Inference.Models;
 using Batch.Inference.Tokenizers;
 using Batch.Inference.Weights;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Engine;
@@ -12,8 +13,6 @@ internal sealed record LoadedModel(ModelInfo Info, HfTokenizer Tokenizer, ModelR
 /// <summary>From a Hugging Face folder to a model on its device.</summary>
 internal static class ModelLoader
 {
-    private const int DefaultCacheTokens = 65_536;
-
     /// <param name="tokenizer">Instead of the folder's own.</param>
     public static LoadedModel Load(EngineOptions options, HfTokenizer? tokenizer = null, IProgress<LoadProgress>? progress = null)
     {
@@ -37,7 +36,11 @@ internal static class ModelLoader
         }
 
         var context = options.MaxContextLength == 0 ? model.ContextLength : Math.Min(options.MaxContextLength, model.ContextLength);
-        var wanted = options.CacheTokens > 0 ? options.CacheTokens : (int)Math.Min((long)options.MaxSequences * context, Math.Max(DefaultCacheTokens, context));
+        if (device.type == DeviceType.CUDA)
+        {
+            WarmUp(model, tokenizer, options, dtype, device, Math.Min(options.MaxBatchedTokens, context));
+        }
+        var wanted = CachePlan.Tokens(options, context, KvCache.BytesPerToken(model, dtype), Devices.Memory(device));
         var blocks = (wanted + options.BlockSize - 1) / options.BlockSize;
         context = Math.Min(context, blocks * options.BlockSize); // one sequence alone must fit
         var cache = new KvCache(model, blocks * options.BlockSize, dtype, device);
@@ -47,6 +50,16 @@ internal static class ModelLoader
             Provenance = ModelProvenance.Of(folder, device, dtype),
         };
         return new LoadedModel(info, tokenizer, new ModelRunner(model, cache, options.BlockSize, device), new BlockPool(blocks, options.BlockSize, options.PrefixCaching), EndOfText(folder, config, tokenizer).Where(id => id < tokenizer.VocabularySize).ToHashSet());
+    }
+
+    // A whole step, so that what is free afterwards is free while steps run: libtorch keeps what a step took.
+    internal static void WarmUp(CausalLM model, HfTokenizer tokenizer, EngineOptions options, ScalarType dtype, Device device, int tokens)
+    {
+        using var cache = new KvCache(model, tokens + options.BlockSize, dtype, device);
+        var sequence = new Sequence(new GenerationRequest("warm-up", new int[tokens], new SamplingParams()), 0, new TextStream(tokenizer, []), 0);
+        sequence.Blocks.AddRange(Enumerable.Range(0, (tokens + options.BlockSize - 1) / options.BlockSize));
+        var runner = new ModelRunner(model, cache, options.BlockSize, device); // not disposed: model and cache are not its own
+        runner.Run([new ScheduledSequence(sequence, tokens)]);
     }
 
     // generation_config.json speaks before config.json, as in transformers; either holds one id or several.

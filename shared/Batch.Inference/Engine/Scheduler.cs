@@ -92,6 +92,15 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         blocks.Forget();
     }
 
+    /// <summary>After a step for which memory did not suffice: takes the last in line out; the others start over.</summary>
+    public Sequence Shed()
+    {
+        var last = _running[^1];
+        Failed();
+        Remove(last);
+        return last;
+    }
+
     /// <summary>Takes the sequence back to its first <paramref name="tokens"/> tokens, at least 1, between two steps; the last of them is computed again.</summary>
     public void Truncate(Sequence sequence, int tokens)
     {
