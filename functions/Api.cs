@@ -26,8 +26,8 @@ internal static class Api
             JobErrorCode.InvalidApiKey => StatusCodes.Status401Unauthorized,
             JobErrorCode.InsufficientPermissions => StatusCodes.Status403Forbidden,
             JobErrorCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
-            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound => StatusCodes.Status404NotFound,
-            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished => StatusCodes.Status409Conflict,
+            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound or JobErrorCode.ScheduleNotFound => StatusCodes.Status404NotFound,
+            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy => StatusCodes.Status409Conflict,
             _ => StatusCodes.Status400BadRequest,
         };
         return Results.Json(

@@ -4,6 +4,7 @@ using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -72,6 +73,12 @@ public static class Program
         // People look after their jobs.
         services.AddSingleton<JobReader>();
         services.AddSingleton<JobControl>();
+
+        // Jobs by the clock.
+        services.AddSingleton<ScheduleStore>();
+        services.AddSingleton<RowsReader>();
+        services.AddSingleton<ScheduleRunner>();
+        services.AddSingleton<ScheduleControl>();
 
         configure?.Invoke(services);
         return builder.Build();

@@ -43,7 +43,7 @@ var queues = {
 
 @export()
 @description('Tables, as the code names them.')
-var tables = ['jobs', 'audit', 'apikeys']
+var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns']
 
 @export()
 @description('Blob containers, as the code names them.')

@@ -28,5 +28,7 @@ public static class JobErrorCode
     public const string InvalidApiKey = "invalid_api_key";
     public const string InsufficientPermissions = "insufficient_permissions";
     public const string KeyNotFound = "key_not_found";
+    public const string ScheduleNotFound = "schedule_not_found";
+    public const string ScheduleBusy = "schedule_busy";
     public const string RequestTooLarge = "request_too_large";
 }

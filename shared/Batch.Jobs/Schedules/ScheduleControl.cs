@@ -1,0 +1,150 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Batch.Jobs.Access;
+using Batch.Jobs.Requests;
+
+namespace Batch.Jobs.Schedules;
+
+/// <summary>What the owner of schedules does with them. Another tenant's are not found.</summary>
+public sealed class ScheduleControl(ScheduleStore store, RowsReader rows, InputReader inputs, ScheduleRunner runner, TimeProvider time)
+{
+    /// <summary>The same <paramref name="idempotencyKey"/> gives the same schedule; another definition under it is a conflict.</summary>
+    public async Task<Schedule> CreateAsync(ReadOnlyMemory<byte> body, string? idempotencyKey, Caller caller, CancellationToken cancellationToken)
+    {
+        using var json = JobRequestParser.ReadJson(body);
+        var definition = await CheckedAsync(ScheduleDefinition.Parse(json.RootElement), cancellationToken);
+        var now = time.GetUtcNow();
+        var text = json.RootElement.GetRawText();
+        var added = await store.AddAsync(
+            new Schedule
+            {
+                PartitionKey = caller.Tenant,
+                RowKey = NewId(caller.Tenant, idempotencyKey),
+                Definition = Fits(text),
+                CreatedAt = now,
+                NextRunAt = definition.NextAfter(now),
+            },
+            cancellationToken);
+        return added.Definition == text
+            ? added
+            : throw new InvalidJobException(JobErrorCode.IdempotencyConflict, $"schedule {added.Id} was made with other content under this Idempotency-Key");
+    }
+
+    /// <summary>Lays the given fields over the definition; a field of null goes back to its default. <c>paused</c> stops and starts it.</summary>
+    public async Task<Schedule> UpdateAsync(string id, ReadOnlyMemory<byte> body, Caller caller, CancellationToken cancellationToken)
+    {
+        using var json = JobRequestParser.ReadJson(body);
+        _ = JsonField.Fields(json.RootElement);
+        while (true)
+        {
+            var schedule = await GetAsync(id, caller, cancellationToken);
+            var changed = await ChangedAsync(schedule, json.RootElement, cancellationToken);
+            if (await store.TryUpdateAsync(changed, cancellationToken) is { } written)
+            {
+                return written;
+            }
+        }
+    }
+
+    public async Task<Schedule> GetAsync(string id, Caller caller, CancellationToken cancellationToken) =>
+        (JsonField.IsName(id) ? await store.FindAsync(caller.Tenant, id, cancellationToken) : null)
+        ?? throw new InvalidJobException(JobErrorCode.ScheduleNotFound, $"no schedule {JsonField.Quote(id)} belongs to this tenant");
+
+    public async Task<IReadOnlyList<Schedule>> ListAsync(Caller caller, CancellationToken cancellationToken) =>
+        [.. (await store.ListAsync(caller.Tenant, cancellationToken).ToListAsync(cancellationToken)).OrderByDescending(schedule => schedule.CreatedAt)];
+
+    public async Task<Schedule> DeleteAsync(string id, Caller caller, CancellationToken cancellationToken)
+    {
+        var schedule = await GetAsync(id, caller, cancellationToken);
+        await store.DeleteAsync(schedule, cancellationToken);
+        return schedule;
+    }
+
+    public async Task<ScheduleRun> RunNowAsync(string id, string? idempotencyKey, Caller caller, CancellationToken cancellationToken)
+    {
+        var schedule = await GetAsync(id, caller, cancellationToken);
+        var key = idempotencyKey is null ? RandomNumberGenerator.GetHexString(16, lowercase: true) : Hash(idempotencyKey)[..16];
+        var done = (await store.RunsAsync(schedule.Id, 100, cancellationToken)).FirstOrDefault(run => run.Id == $"manual_{key}");
+        return done ?? await runner.RunNowAsync(schedule, key, cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<ScheduleRun>> RunsAsync(string id, int limit, Caller caller, CancellationToken cancellationToken) =>
+        await store.RunsAsync((await GetAsync(id, caller, cancellationToken)).Id, limit, cancellationToken);
+
+    private async Task<Schedule> ChangedAsync(Schedule schedule, JsonElement given, CancellationToken cancellationToken)
+    {
+        var (definition, paused, touched) = (JsonNode.Parse(schedule.Definition)!.AsObject(), schedule.Paused, false);
+        foreach (var field in given.EnumerateObject())
+        {
+            if (field.Name == "paused")
+            {
+                paused = JsonField.Boolean(field);
+                continue;
+            }
+
+            touched = true;
+            definition[field.Name] = JsonSerializer.SerializeToNode(field.Value);
+        }
+
+        var parsed = ScheduleDefinition.Parse(JsonSerializer.SerializeToElement(definition));
+        if (touched)
+        {
+            await CheckedAsync(parsed, cancellationToken);
+        }
+
+        // Ticks that passed while it was paused are nobody's.
+        return schedule with
+        {
+            Definition = touched ? Fits(definition.ToJsonString(JobJson.Options)) : schedule.Definition,
+            Paused = paused,
+            NextRunAt = touched || schedule.Paused ? parsed.NextAfter(time.GetUtcNow()) : schedule.NextRunAt,
+        };
+    }
+
+    // A first run on trial: what would be refused then is refused now, while its owner looks.
+    private async Task<ScheduleDefinition> CheckedAsync(ScheduleDefinition definition, CancellationToken cancellationToken)
+    {
+        var now = TimeZoneInfo.ConvertTime(time.GetUtcNow(), definition.FindZone());
+        var values = new TemplateValues(now, 1, definition.Variables);
+        if (definition.RowsBlob is { } address)
+        {
+            var first = await FirstRowAsync(address, cancellationToken);
+            if (first is null)
+            {
+                return definition; // the blob comes later
+            }
+
+            values = values with { Row = first, RowNumber = 1 };
+        }
+
+        using var json = JobRequestParser.ReadJson(ScheduleTemplate.Compile(definition.Job).Render(values));
+        var request = await inputs.ReadAsync(json.RootElement, cancellationToken);
+        inputs.RequireModel(request.Model);
+        return definition;
+    }
+
+    private async Task<IReadOnlyDictionary<string, string>?> FirstRowAsync(string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await rows.ReadAsync(address, cancellationToken).FirstOrDefaultAsync(cancellationToken);
+        }
+        catch (InvalidJobException e) when (e.Code == JobErrorCode.InputNotFound)
+        {
+            return null;
+        }
+    }
+
+    private static string NewId(string tenant, string? idempotencyKey) =>
+        $"sched_{(idempotencyKey is null ? RandomNumberGenerator.GetHexString(24, lowercase: true) : Hash($"{tenant}\n{idempotencyKey}")[..24])}";
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    // A table's property holds 32 Ki characters.
+    private static string Fits(string definition) => definition.Length <= 32_000
+        ? definition
+        : throw new InvalidJobException(
+            JobErrorCode.InvalidRequest, $"a schedule's definition must be at most 32000 characters, was {definition.Length}; put a long prompt into a blob and name it in job.input_blob");
+}

@@ -1,0 +1,99 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Batch.Jobs.Requests;
+using Cronos;
+
+namespace Batch.Jobs.Schedules;
+
+/// <summary>What a schedule's owner defines, checked. <see cref="Job"/> is a submission whose strings are templates.</summary>
+public sealed record ScheduleDefinition
+{
+    public string? Name { get; init; }
+
+    /// <summary>Five fields, or six with seconds, as Cronos reads them; @daily and the like too.</summary>
+    public string Cron { get; init; } = "";
+
+    /// <summary>An IANA name, such as Asia/Shanghai. Ticks follow its daylight saving time as Cronos documents.</summary>
+    public string TimeZone { get; init; } = "UTC";
+
+    public MisfirePolicy Misfire { get; init; }
+
+    public JsonObject Job { get; init; } = [];
+
+    /// <summary><c>container/name</c> of a blob of CSV (.csv, with a header) or JSON lines: each row makes a job.</summary>
+    public string? RowsBlob { get; init; }
+
+    /// <summary>What templates see as <c>vars</c>.</summary>
+    public IReadOnlyDictionary<string, string> Variables { get; init; } = new SortedDictionary<string, string>(StringComparer.Ordinal);
+
+    public static ScheduleDefinition Parse(JsonElement root)
+    {
+        var definition = JsonField.Fields(root).Aggregate(new ScheduleDefinition(), (made, field) => field.Name switch
+        {
+            "name" => made with { Name = JsonField.Text(field, 128) },
+            "cron" => made with { Cron = JsonField.Text(field, 128) },
+            "time_zone" => made with { TimeZone = JsonField.Text(field, 64) },
+            "misfire" => made with { Misfire = Policy(field) },
+            "job" => made with { Job = Template(field) },
+            "rows_blob" => made with { RowsBlob = JsonField.Text(field, 1024) },
+            "variables" => made with { Variables = JsonField.Metadata(field) },
+            _ => throw JsonField.Unknown(field),
+        });
+        return definition.Checked();
+    }
+
+    /// <summary>The first tick after a time; null where there is none, such as on 31 February.</summary>
+    public DateTimeOffset? NextAfter(DateTimeOffset time) => Expression(Cron).GetNextOccurrence(time, Zone(TimeZone))?.ToUniversalTime();
+
+    public TimeZoneInfo FindZone() => Zone(TimeZone);
+
+    private ScheduleDefinition Checked()
+    {
+        if (Cron.Length == 0 || Job.Count == 0)
+        {
+            var missing = Cron.Length == 0 ? "cron" : "job";
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, $"{missing} is missing: a schedule needs cron and job", missing);
+        }
+
+        if (Job.FirstOrDefault(field => field.Key is "id" or "tenant") is { Key: { } owned })
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"job.{owned} must be left out: every run makes jobs with ids of their own, for the tenant of the API key", "job");
+        }
+
+        Expression(Cron);
+        Zone(TimeZone);
+        ScheduleTemplate.Compile(Job);
+        return this;
+    }
+
+    private static CronExpression Expression(string cron)
+    {
+        try
+        {
+            var fields = cron.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
+            return CronExpression.Parse(cron, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard);
+        }
+        catch (CronFormatException e)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, $"cron must be five fields (minute hour day month weekday), or six with seconds first; {JsonField.Quote(cron)}: {e.Message}", "cron");
+        }
+    }
+
+    private static TimeZoneInfo Zone(string name) => TimeZoneInfo.TryFindSystemTimeZoneById(name, out var zone)
+        ? zone
+        : throw new InvalidJobException(
+            JobErrorCode.InvalidRequest, $"time_zone must be an IANA name such as Asia/Shanghai or Europe/Berlin, was {JsonField.Quote(name)}", "time_zone");
+
+    private static MisfirePolicy Policy(JsonProperty field) => JsonField.Text(field, 32) switch
+    {
+        "skip" => MisfirePolicy.Skip,
+        "catch_up_once" => MisfirePolicy.CatchUpOnce,
+        var other => throw JsonField.Wrong(field, "skip or catch_up_once", JsonField.Quote(other)),
+    };
+
+    private static JsonObject Template(JsonProperty field) => field.Value.ValueKind == JsonValueKind.Object
+        ? JsonObject.Create(field.Value.Clone())!
+        : throw JsonField.Wrong(field, "an object, as POST /v1/jobs takes it");
+}

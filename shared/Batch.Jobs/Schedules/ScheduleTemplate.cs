@@ -1,0 +1,146 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Batch.Jobs.Requests;
+using Scriban;
+using Scriban.Runtime;
+using Scriban.Syntax;
+
+namespace Batch.Jobs.Schedules;
+
+/// <summary>What a template may speak of.</summary>
+/// <param name="Now">The tick, on the clock of the schedule's time zone.</param>
+/// <param name="Run">Counts the schedule's runs, from 1.</param>
+/// <param name="Row">A row of the schedule's blob, by column.</param>
+/// <param name="RowNumber">Its number, from 1.</param>
+public sealed record TemplateValues(
+    DateTimeOffset Now, int Run, IReadOnlyDictionary<string, string> Variables, IReadOnlyDictionary<string, string>? Row = null, int RowNumber = 0);
+
+/// <summary>
+/// A submission whose strings are Scriban templates: <c>{{ row.topic }}</c>, <c>{{ now | date.to_string '%F' }}</c>. Everything that is not
+/// a string stays as it is. An unknown name is an error, not an empty text; loops, recursion and length are bounded.
+/// </summary>
+internal sealed class ScheduleTemplate
+{
+    private const int LongestText = 1 << 20;
+    private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(2);
+
+    private readonly JsonObject _job;
+    private readonly Dictionary<string, Template> _parsed;
+
+    private ScheduleTemplate(JsonObject job, Dictionary<string, Template> parsed) => (_job, _parsed) = (job, parsed);
+
+    /// <summary>Throws <see cref="InvalidJobException"/> that names the field whose template does not parse.</summary>
+    public static ScheduleTemplate Compile(JsonObject job)
+    {
+        var parsed = new Dictionary<string, Template>(StringComparer.Ordinal);
+        foreach (var (path, text) in Strings(job).Where(each => each.Text.Contains("{{", StringComparison.Ordinal)))
+        {
+            var template = Template.Parse(text);
+            parsed[path] = template.HasErrors ? throw Refused(path, template.Messages[0].ToString()) : template;
+        }
+
+        return new ScheduleTemplate(job, parsed);
+    }
+
+    /// <summary>The submission for one set of values.</summary>
+    public byte[] Render(TemplateValues values)
+    {
+        var globals = Globals(values);
+        var job = _job.DeepClone();
+        foreach (var (path, template) in _parsed)
+        {
+            Replace(job, path, Render(path, template, globals));
+        }
+
+        return JsonSerializer.SerializeToUtf8Bytes(job, JobJson.Options);
+    }
+
+    private static ScriptObject Globals(TemplateValues values)
+    {
+        var globals = new ScriptObject
+        {
+            ["now"] = values.Now.DateTime,
+            ["today"] = values.Now.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+            ["run"] = values.Run,
+            ["vars"] = Members(values.Variables),
+        };
+        if (values.Row is not null)
+        {
+            globals["row"] = Members(values.Row);
+            globals["row_number"] = values.RowNumber;
+        }
+
+        return globals;
+    }
+
+    private static ScriptObject Members(IReadOnlyDictionary<string, string> pairs)
+    {
+        var members = new ScriptObject();
+        foreach (var (name, value) in pairs)
+        {
+            members[name] = value;
+        }
+
+        return members;
+    }
+
+    private static string Render(string path, Template template, ScriptObject globals)
+    {
+        using var time = new CancellationTokenSource(LongestTime);
+        var context = new TemplateContext
+        {
+            StrictVariables = true,
+            EnableRelaxedMemberAccess = false,
+            LoopLimit = 1000,
+            RecursiveLimit = 16,
+            ObjectRecursionLimit = 16,
+            LimitToString = LongestText,
+            RegexTimeOut = LongestTime,
+            NewLine = "\n",
+            CancellationToken = time.Token,
+        };
+        context.PushGlobal(globals);
+        try
+        {
+            return template.Render(context);
+        }
+        catch (Exception e) when (e is ScriptRuntimeException or ScriptAbortException)
+        {
+            throw Refused(path, e is ScriptAbortException ? $"it took longer than {LongestTime.TotalSeconds} s" : e.Message);
+        }
+    }
+
+    // Paths are segments joined by a character that no field name in use holds.
+    private static IEnumerable<(string Path, string Text)> Strings(JsonNode? node, string path = "")
+    {
+        switch (node)
+        {
+            case JsonObject fields:
+                return fields.SelectMany(field => Strings(field.Value, path.Length == 0 ? field.Key : $"{path}/{field.Key}"));
+            case JsonArray items:
+                return items.SelectMany((item, index) => Strings(item, $"{path}/{index.ToString(CultureInfo.InvariantCulture)}"));
+            case JsonValue value when value.TryGetValue<string>(out var text):
+                return [(path, text)];
+            default:
+                return [];
+        }
+    }
+
+    private static void Replace(JsonNode job, string path, string text)
+    {
+        var segments = path.Split('/');
+        var parent = segments[..^1].Aggregate(job, (node, segment) => node is JsonArray items ? items[int.Parse(segment, CultureInfo.InvariantCulture)]! : node[segment]!);
+        if (parent is JsonArray array)
+        {
+            array[int.Parse(segments[^1], CultureInfo.InvariantCulture)] = text;
+        }
+        else
+        {
+            parent[segments[^1]] = text;
+        }
+    }
+
+    private static InvalidJobException Refused(string path, string why) => new(
+        JobErrorCode.InvalidRequest, $"the template in job.{path.Replace('/', '.')} cannot be rendered: {why}", "job");
+}
