@@ -15,6 +15,7 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     JobCommands.CreateResult(),
     JobCommands.CreateCancel(),
     JobCommands.CreateReplay(),
+    ScheduleCommands.Create(),
     KeyCommands.Create(),
     VerifyCommand.Create(),
     GenerateCommand.Create(),

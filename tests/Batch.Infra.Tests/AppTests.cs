@@ -8,7 +8,7 @@ namespace Batch.Infra.Tests;
 public sealed class AppTests
 {
     private static readonly string[] Queues = ["batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-webhooks"];
-    private static readonly string[] Tables = ["apikeys", "audit", "jobs"];
+    private static readonly string[] Tables = ["apikeys", "audit", "jobs", "scheduleruns", "schedules"];
     private static readonly string[] Containers = ["deadletter", "inputs", "progress", "results"];
 
     private readonly Snapshot _main = Snapshot.Load("main");
