@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Batch.Inference.Engine.Interventions;
 using Batch.Jobs.Access;
 using Batch.Jobs.Receipts;
 using Batch.Jobs.Storage;
@@ -31,6 +32,9 @@ public sealed record JobView(
     /// <summary>With a result: what <c>batch verify</c> replays.</summary>
     public Receipt? Receipt { get; init; }
 
+    /// <summary>With a result of a job with rules: what they did to the text.</summary>
+    public IReadOnlyList<InterventionRecord>? Interventions { get; init; }
+
     /// <summary>The texts of a finished job that has several, or logprobs.</summary>
     public IReadOnlyList<JobChoice>? Choices { get; init; }
 }
@@ -56,7 +60,7 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         {
             var result = await store.FindResultAsync(id, cancellationToken);
             var tellsMore = result?.Choices is { Count: > 1 } or [{ Logprobs: not null }];
-            return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt };
+            return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt, Interventions = result?.Interventions };
         }
 
         var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;

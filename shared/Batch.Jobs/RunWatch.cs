@@ -58,7 +58,11 @@ internal sealed class RunWatch : IAsyncDisposable
         lock (_lock)
         {
             FirstToken ??= _time.GetElapsedTime(_started);
-            _text.Append(choice == 0 ? update.Text : "");
+            if (choice == 0)
+            {
+                update.ApplyTo(_text);
+            }
+
             _completionTokens[choice] = update.CompletionTokens;
         }
     }

@@ -51,7 +51,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         var choice = Choice(index);
         await foreach (var piece in engine.GenerateAsync(choice, cancellationToken))
         {
-            text.Append(piece.Text);
+            piece.ApplyTo(text);
             if (piece.Logprobs is { } logprobs)
             {
                 scores?.Add(Score(logprobs, engine.Tokenizer));
@@ -66,10 +66,11 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         }
 
         var reason = last?.FinishReason ?? throw new InvalidOperationException($"the engine ended the text of {request.Id} without a reason");
-        _completions[index] = CompletionReceipt.Of(choice.Sampling.Seed!.Value, last.TokenIds ?? []);
+        _completions[index] = CompletionReceipt.Of(choice.Sampling.Seed!.Value, last.TokenIds ?? [], last.Interventions);
         return new JobChoice(index, text.ToString(), reason.ToString().ToLowerInvariant())
         {
             StopReason = last.StopReason,
+            Interventions = last.Interventions,
             Logprobs = scores is null ? null : new ChoiceLogprobs(scores),
         };
     }

@@ -1,3 +1,6 @@
+using System.Text;
+using Batch.Inference.Engine.Interventions;
+
 namespace Batch.Inference.Engine;
 
 /// <summary>Why a text ended.</summary>
@@ -19,12 +22,18 @@ public enum FinishReason
 /// <summary>What ended a text of <see cref="FinishReason.Stop"/>, where it was not the model's own end of text: one of them is set.</summary>
 public readonly record struct StopReason(string? Text, int? TokenId);
 
-/// <summary>One piece of a text on its way. The pieces in order are the text.</summary>
+/// <summary>One piece of a text on its way. The pieces in order, each after what it takes back, are the text.</summary>
 /// <param name="Text">New whole characters, possibly none: a character split over tokens, or text that may still become a stop string, is held back.</param>
 /// <param name="CompletionTokens">Tokens generated so far, the end-of-text token included.</param>
 /// <param name="FinishReason">Set on the last update and only there.</param>
 public sealed record GenerationUpdate(string Text, int CompletionTokens, FinishReason? FinishReason)
 {
+    /// <summary>So many of the characters handed out before are taken back, before <see cref="Text"/> is appended: an intervention rolled the text back.</summary>
+    public int Retracted { get; init; }
+
+    /// <summary>What interventions did, on the last update; null where the request has none.</summary>
+    public IReadOnlyList<InterventionRecord>? Interventions { get; init; }
+
     /// <summary>The stop string or stop token, on the last update.</summary>
     public StopReason? StopReason { get; init; }
 
@@ -39,4 +48,11 @@ public sealed record GenerationUpdate(string Text, int CompletionTokens, FinishR
 
     /// <summary>All tokens of the text, the one that ended it included; on the last update and only there.</summary>
     public IReadOnlyList<int>? TokenIds { get; init; }
+
+    /// <summary>Makes of the text so far the text with this update.</summary>
+    public void ApplyTo(StringBuilder text)
+    {
+        text.Length -= Retracted;
+        text.Append(Text);
+    }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Engine.Logits;
 using Batch.Inference.Engine.StructuredOutput;
 using Batch.Inference.Models;
@@ -87,7 +88,13 @@ public partial class LlmEngine : IAsyncDisposable
         var continuesText = request.PromptTokenIds.Any(id => !IsControl(id));
         var text = new TextStream(Tokenizer, sampling.Stop, continuesText, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens);
         var constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText);
-        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived)) { Processors = _processors.Create(sampling), Constraint = constraint };
+        var rules = InterventionRules.Create(sampling, Tokenizer);
+        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived))
+        {
+            Processors = rules is null ? _processors.Create(sampling) : [.. _processors.Create(sampling), new InterventionBans()],
+            Constraint = constraint,
+            Interventions = rules is null ? null : new InterventionState(rules, sampling, Tokenizer, continuesText),
+        };
         using var cancellation = cancellationToken.Register(sequence.Cancel);
         ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);
         try
@@ -252,6 +259,10 @@ public partial class LlmEngine : IAsyncDisposable
         if (finish is null)
         {
             sequence.Publish(update);
+            if (sequence.Interventions is { } interventions)
+            {
+                Intervene(sequence, interventions, sampled);
+            }
         }
         else
         {
@@ -285,7 +296,7 @@ public partial class LlmEngine : IAsyncDisposable
     private void End(Sequence sequence, GenerationUpdate last)
     {
         _scheduler.Remove(sequence);
-        sequence.Publish(last with { TokenIds = sequence.Tokens[sequence.PromptTokens..] });
+        sequence.Publish(last with { TokenIds = sequence.Tokens[sequence.PromptTokens..], Interventions = sequence.Interventions?.Trail });
     }
 
     private void Fail(Sequence sequence, string failure, bool callersFault)

@@ -16,6 +16,7 @@ internal sealed class RowSampler(int vocabularySize)
     {
         var sampling = sequence.Sampling;
         var raw = sampling.Logprobs is null ? [] : logits.ToArray();
+        var entropy = sequence.Interventions is { Rules.WantsEntropy: true } ? Entropy(logits) : 0;
         sequence.Constraint?.Mask(logits);
         foreach (var processor in sequence.Processors)
         {
@@ -35,7 +36,25 @@ internal sealed class RowSampler(int vocabularySize)
             return SampledToken.NoneAllowed;
         }
         var id = sampling.Temperature == 0f ? ArgMax(logits) : Draw(logits, sampling, CounterRandom.Uniform(sequence.Seed, sequence.PromptTokens + sequence.Draws));
-        return new SampledToken(id, sampling.Logprobs is { } top ? RowLogprobs.Of(raw, id, top) : null);
+        return new SampledToken(id, sampling.Logprobs is { } top ? RowLogprobs.Of(raw, id, top) : null) { Entropy = entropy };
+    }
+
+    // Of the softmax, in nats: log(sum of e^z) less the mean of z, with z = logit - max.
+    private static double Entropy(ReadOnlySpan<float> logits)
+    {
+        var max = float.NegativeInfinity;
+        foreach (var logit in logits)
+        {
+            max = Math.Max(max, logit);
+        }
+        var (sum, weighted) = (0.0, 0.0);
+        foreach (var logit in logits)
+        {
+            var weight = Math.Exp(logit - max);
+            sum += weight;
+            weighted += weight > 0 ? weight * (logit - max) : 0;
+        }
+        return Math.Log(sum) - weighted / sum;
     }
 
     // Of equal logits the first wins.

@@ -1,3 +1,4 @@
+using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Engine.StructuredOutput;
 
 namespace Batch.Inference.Engine;
@@ -15,6 +16,7 @@ public sealed partial record SamplingParams
         RequireRepetitionControls();
         RequireSense();
         StructuredOutputs?.Validate();
+        InterventionChecks.Validate(this);
         return this;
     }
 

@@ -1,3 +1,4 @@
+using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Engine.StructuredOutput;
 
 namespace Batch.Inference.Engine;
@@ -118,6 +119,9 @@ public sealed partial record SamplingParams
 
     /// <summary>Ends a text that has begun to repeat itself.</summary>
     public RepetitionDetectionParams? RepetitionDetection { get; init; }
+
+    /// <summary>Rules that change the text in the making; at most 32.</summary>
+    public IReadOnlyList<Intervention>? Interventions { get; init; }
 
     /// <summary>Above 1 the likeliest texts are searched for in a beam of so many, 2 to 16, instead of drawn (transformers' num_beams).</summary>
     public int NumBeams { get; init; } = 1;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Engine.Logits;
 using Batch.Inference.Engine.StructuredOutput;
 
@@ -22,7 +23,8 @@ internal sealed class Sequence
 
     public GenerationRequest Request { get; }
 
-    public SamplingParams Sampling => Request.Sampling;
+    /// <summary>The parameters in force: the request's, unless an intervention has set others.</summary>
+    public SamplingParams Sampling => Interventions?.Sampling ?? Request.Sampling;
 
     /// <summary>Seeds the noise of every position.</summary>
     public ulong Seed { get; }
@@ -55,6 +57,9 @@ internal sealed class Sequence
     /// again is drawn anew.
     /// </summary>
     public int Draws { get; private set; }
+
+    /// <summary>Where the request has rules: what they have seen and what they hold in force.</summary>
+    public InterventionState? Interventions { get; init; }
 
     /// <summary>How many tokens have their keys and values in the cache.</summary>
     public int ComputedTokens { get; set; }
@@ -93,6 +98,16 @@ internal sealed class Sequence
         Tokens.Add(token);
         Counts?.Add(token);
         Draws++;
+    }
+
+    /// <summary>Takes the last tokens out of all that counts them, before the scheduler takes them away.</summary>
+    public void Forget(int tokens)
+    {
+        foreach (var token in Counts is null ? [] : CollectionsMarshal.AsSpan(Tokens)[^tokens..])
+        {
+            Counts!.Remove(token);
+        }
+        Constraint?.Rollback(tokens);
     }
 
     /// <summary>Whether the text ends with a pattern that repetition_detection looks for (vLLM's check_sequence_repetition).</summary>

@@ -16,9 +16,10 @@ namespace Batch.Inference.Engine;
 internal sealed class TextStream(
     HfTokenizer tokenizer, IReadOnlyList<string> stop, bool continuesText = false, bool includeStop = false, bool skipSpecialTokens = true)
 {
-    private readonly IncrementalDecoder _decoder = new(tokenizer, skipSpecialTokens, continuesText);
+    private IncrementalDecoder _decoder = new(tokenizer, skipSpecialTokens, continuesText);
     private readonly StringBuilder _held = new();
     private int _exempt; // so many of the held characters complete no stop string
+    private int _released; // characters handed out
 
     /// <summary>Takes a token; returns the text that is now certain.</summary>
     /// <param name="token">The next token.</param>
@@ -28,7 +29,24 @@ internal sealed class TextStream(
     {
         _held.Append(_decoder.Append(token));
         _exempt = mayStop ? _exempt : _held.Length;
-        return stop.Count == 0 ? ReleaseAll(out stopped) : Release(out stopped);
+        var text = stop.Count == 0 ? ReleaseAll(out stopped) : Release(out stopped);
+        _released += text.Length;
+        return text;
+    }
+
+    /// <summary>Goes back to where the stream was after these tokens, the first of the text.</summary>
+    /// <param name="minTokens">So many tokens completed no stop string.</param>
+    /// <returns>How many of the characters handed out are taken back.</returns>
+    public int Rewind(ReadOnlySpan<int> tokens, int minTokens)
+    {
+        var before = _released;
+        (_decoder, _exempt, _released) = (new IncrementalDecoder(tokenizer, skipSpecialTokens, continuesText), 0, 0);
+        _held.Clear();
+        for (var i = 0; i < tokens.Length; i++)
+        {
+            Append(tokens[i], mayStop: i + 1 > minTokens, out _);
+        }
+        return before - _released;
     }
 
     /// <summary>The rest, when the text ends for another reason than a stop string. A character of which only the first bytes are there is dropped.</summary>

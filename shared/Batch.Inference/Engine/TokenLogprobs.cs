@@ -15,6 +15,9 @@ public sealed record TokenLogprobs(int TokenId, float Logprob, int Rank, IReadOn
 /// <param name="Logprobs">Where the request asks for them.</param>
 internal readonly record struct SampledToken(int Id, TokenLogprobs? Logprobs)
 {
+    /// <summary>Of the row as the model gave it, in nats, where the request's interventions ask for it.</summary>
+    public double Entropy { get; init; }
+
     /// <summary>The logits hold NaN or infinity.</summary>
     public static readonly SampledToken NotFinite = new(-1, null);
 

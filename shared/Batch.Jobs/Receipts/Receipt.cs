@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Batch.Inference.Engine;
+using Batch.Inference.Engine.Interventions;
 
 namespace Batch.Jobs.Receipts;
 
@@ -50,9 +52,15 @@ public sealed record Receipt(
     }
 }
 
-/// <summary>One choice: the seed of its noise (a string, since not every reader of JSON keeps 64 bits) and its tokens, the one that ended it included.</summary>
-public sealed record CompletionReceipt(string Seed, string TokenIdsSha256, IReadOnlyList<int> TokenIds)
+/// <summary>
+/// One choice: the seed of its noise (a string, since not every reader of JSON keeps 64 bits) and its tokens, the one that ended it included; where the job
+/// has rules, SHA-256 of the trail of what they did, as the result holds it in JSON.
+/// </summary>
+public sealed record CompletionReceipt(string Seed, string TokenIdsSha256, IReadOnlyList<int> TokenIds, string? InterventionsSha256 = null)
 {
-    public static CompletionReceipt Of(ulong seed, IReadOnlyList<int> tokenIds) =>
-        new(seed.ToString(CultureInfo.InvariantCulture), Receipt.HashOf(tokenIds), tokenIds);
+    public static CompletionReceipt Of(ulong seed, IReadOnlyList<int> tokenIds, IReadOnlyList<InterventionRecord>? interventions = null) =>
+        new(seed.ToString(CultureInfo.InvariantCulture), Receipt.HashOf(tokenIds), tokenIds, HashOf(interventions));
+
+    internal static string? HashOf(IReadOnlyList<InterventionRecord>? trail) =>
+        trail is null ? null : Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(trail, JobJson.Options)));
 }

@@ -35,11 +35,16 @@ public static class ReceiptReplay
 
             var request = new GenerationRequest(
                 recorded.Id, prompt, receipt.Parameters with { Seed = ulong.Parse(completion.Seed, CultureInfo.InvariantCulture) });
-            var (ids, text) = await RunAsync(engine, request, cancellationToken);
+            var (ids, text, trail) = await RunAsync(engine, request, cancellationToken);
             tokens += completion.TokenIds.Count;
             if (FirstDifference(completion.TokenIds, ids, recorded.IsCutShort) is { } difference)
             {
                 return new ReplayReport(Choice(receipt, i) + Describe(engine, difference, completion.TokenIds, ids), notes, tokens);
+            }
+
+            if (!recorded.IsCutShort && completion.InterventionsSha256 != trail)
+            {
+                return new ReplayReport($"{Choice(receipt, i)}interventions differ though the tokens are the same", notes, tokens);
             }
 
             if (i == 0 && !recorded.IsCutShort && !recorded.Text.EndsWith(text, StringComparison.Ordinal))
@@ -53,16 +58,16 @@ public static class ReceiptReplay
 
     private static string Choice(Receipt receipt, int index) => receipt.Completions.Count == 1 ? "" : $"choice {index}: ";
 
-    private static async Task<(IReadOnlyList<int> Ids, string Text)> RunAsync(LlmEngine engine, GenerationRequest request, CancellationToken cancellationToken)
+    private static async Task<(IReadOnlyList<int> Ids, string Text, string? Trail)> RunAsync(LlmEngine engine, GenerationRequest request, CancellationToken cancellationToken)
     {
         var text = new StringBuilder();
         await foreach (var update in engine.GenerateAsync(request, cancellationToken))
         {
-            text.Append(update.Text);
+            update.ApplyTo(text);
             if (update.FinishReason is not null)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                return (update.TokenIds!, text.ToString());
+                return (update.TokenIds!, text.ToString(), CompletionReceipt.HashOf(update.Interventions));
             }
         }
 

@@ -1,4 +1,5 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Engine.StructuredOutput;
 
 namespace Batch.Jobs.Requests;
@@ -18,6 +19,8 @@ public sealed record JobParameters
     public int? MinTokens { get; init; }
 
     public int? N { get; init; }
+
+    public IReadOnlyList<Intervention>? Interventions { get; init; }
 
     public float? Temperature { get; init; }
 
@@ -91,6 +94,7 @@ public sealed record JobParameters
             MaxTokens = MaxTokens == ToContextEnd ? null : MaxTokens ?? defaults.MaxTokens,
             MinTokens = MinTokens ?? defaults.MinTokens,
             N = N ?? defaults.N,
+            Interventions = Interventions ?? defaults.Interventions,
             Temperature = Temperature ?? defaults.Temperature,
             TopK = TopK ?? defaults.TopK,
             TopP = TopP ?? defaults.TopP,

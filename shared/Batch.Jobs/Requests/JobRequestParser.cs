@@ -48,6 +48,7 @@ public static class JobRequestParser
         ["dry_base"] = Parameter((parameters, field) => parameters with { DryBase = JsonField.Number(field) }),
         ["dry_allowed_length"] = Parameter((parameters, field) => parameters with { DryAllowedLength = JsonField.Integer(field) }),
         ["dry_sequence_breakers"] = Parameter((parameters, field) => parameters with { DrySequenceBreakers = JsonField.Strings(field) }),
+        ["interventions"] = Parameter((parameters, field) => parameters with { Interventions = InterventionField.Read(field) }),
         ["repetition_detection"] = Parameter((parameters, field) => parameters with { RepetitionDetection = SamplingField.RepetitionDetection(field) }),
         ["structured_outputs"] = Parameter((parameters, field) => StructuredField.Add(parameters, field, StructuredField.StructuredOutputs(field))),
         ["response_format"] = Parameter((parameters, field) => StructuredField.Add(parameters, field, StructuredField.ResponseFormat(field))),

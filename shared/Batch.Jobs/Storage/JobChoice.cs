@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Batch.Inference.Engine;
+using Batch.Inference.Engine.Interventions;
 
 namespace Batch.Jobs.Storage;
 
@@ -16,6 +17,9 @@ public sealed record JobChoice(int Index, string Text, string FinishReason)
 
     /// <summary>As OpenAI's chat completions give them; an entry for each completion token.</summary>
     public ChoiceLogprobs? Logprobs { get; init; }
+
+    /// <summary>What its rules did to it, in order; absent without rules.</summary>
+    public IReadOnlyList<InterventionRecord>? Interventions { get; init; }
 }
 
 /// <summary>The tokens of a choice with what the model made of them.</summary>

@@ -1,4 +1,5 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Tokenizers;
 using Batch.Jobs.Receipts;
 
@@ -29,6 +30,9 @@ public sealed record JobResult(
 
     /// <summary>What the text came from, and hashes of what came out.</summary>
     public Receipt? Receipt { get; init; }
+
+    /// <summary>What the rules did to the first text, in order; absent without rules.</summary>
+    public IReadOnlyList<InterventionRecord>? Interventions => Choices.Count > 0 ? Choices[0].Interventions : null;
 
     /// <summary>The n texts.</summary>
     public IReadOnlyList<JobChoice> Choices { get; init; } = [];
