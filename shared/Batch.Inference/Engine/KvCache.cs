@@ -4,16 +4,22 @@ using static TorchSharp.torch;
 
 namespace Batch.Inference.Engine;
 
-/// <summary>Keys and values of every token in flight, allocated once. Slot s belongs to block s / block size; <see cref="BlockPool"/> says whose block it is.</summary>
+/// <summary>
+/// Keys and values of every token in flight, allocated once. Slot s belongs to block s / block size; <see cref="BlockPool"/> says whose block it is. The
+/// framework's operators want a slot's heads side by side; the own kernels read a head's tokens of a block straight through.
+/// </summary>
 internal sealed class KvCache : IDisposable
 {
-    private readonly long _slotStride;
+    private readonly int _run; // tokens whose heads lie side by side
+    private readonly long _slotSize;
 
-    public KvCache(CausalLM model, int slots, ScalarType dtype, Device device)
+    /// <param name="run">1 keeps each slot together; the block size keeps each head's tokens of a block together, for <see cref="Layers.RowAttention"/> alone.</param>
+    public KvCache(CausalLM model, int slots, ScalarType dtype, Device device, int run = 1)
     {
-        ScratchSlot = slots;
-        (HeadStride, _slotStride) = (model.HeadDim, (long)model.KeyValueHeads * model.HeadDim);
-        Tensor Allocate() => zeros([slots + 1, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
+        (ScratchSlot, _run, _slotSize) = (slots, run, (long)model.KeyValueHeads * model.HeadDim);
+        HeadStride = (long)run * model.HeadDim;
+        // Left as it is: no token is read before it is written, and memory that nobody touched costs none.
+        Tensor Allocate() => empty([(slots / run + 1) * run, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
         Keys = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
         Values = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
     }
@@ -24,16 +30,16 @@ internal sealed class KvCache : IDisposable
     /// <summary>Takes the keys and values of rows that belong to no sequence.</summary>
     public long ScratchSlot { get; }
 
-    /// <summary>Elements from a token's head to its next.</summary>
+    /// <summary>Elements from a slot's head to its next.</summary>
     public long HeadStride { get; }
 
     /// <summary>Where a slot's first head lies, in elements.</summary>
-    public long Offset(long slot) => slot * _slotStride;
+    public long Offset(long slot) => slot / _run * _run * _slotSize + slot % _run * (HeadStride / _run);
 
-    /// <summary>A layer's keys, [slots, kv_heads, head_dim].</summary>
+    /// <summary>A layer's keys, [slots, kv_heads, head_dim]; where a run is longer than 1, [slots / run, kv_heads, run, head_dim] in memory.</summary>
     public IReadOnlyList<Tensor> Keys { get; }
 
-    /// <summary>A layer's values, [slots, kv_heads, head_dim].</summary>
+    /// <summary>A layer's values, as the keys.</summary>
     public IReadOnlyList<Tensor> Values { get; }
 
     public void Dispose()

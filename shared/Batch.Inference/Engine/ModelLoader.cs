@@ -43,7 +43,7 @@ internal static class ModelLoader
         var wanted = CachePlan.Tokens(options, context, KvCache.BytesPerToken(model, dtype), Devices.Memory(device));
         var blocks = (wanted + options.BlockSize - 1) / options.BlockSize;
         context = Math.Min(context, blocks * options.BlockSize); // one sequence alone must fit
-        var cache = new KvCache(model, blocks * options.BlockSize, dtype, device);
+        var cache = new KvCache(model, blocks * options.BlockSize, dtype, device, Devices.CacheRun(device, options.BlockSize));
         var info = new ModelInfo(options.ModelName ?? Path.GetFileName(folder.TrimEnd('/', '\\')), config.ModelType, dtype.ToString().ToLowerInvariant(), device.ToString(),
             weights.Parameters, context, model.VocabularySize, weights.Fingerprint())
         {

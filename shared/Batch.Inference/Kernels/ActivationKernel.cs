@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
@@ -39,6 +40,7 @@ internal static unsafe class ActivationKernel
         return y;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Map<T>(byte* x, byte* factor, byte* y, int count, bool tanhGelu)
         where T : struct, ILanes
     {
@@ -56,10 +58,11 @@ internal static unsafe class ActivationKernel
     }
 
     // Both are x sigmoid(u): 0.5 (1 + tanh(v)) = sigmoid(2 v).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Map(Vector512<float> x, bool tanhGelu)
     {
         const float TwoRootTwoOverPi = 1.5957691216057308f;
         var u = tanhGelu ? TwoRootTwoOverPi * Vector512.FusedMultiplyAdd(x * x * x, Vector512.Create(0.044715f), x) : x;
-        return x / (Vector512<float>.One + Vector512.Exp(-u));
+        return x / (Vector512<float>.One + Exponential.Of(-u));
     }
 }

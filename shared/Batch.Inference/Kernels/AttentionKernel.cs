@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Batch.Inference.Layers;
 
 namespace Batch.Inference.Kernels;
@@ -30,6 +31,7 @@ internal static unsafe class AttentionKernel<T>
     /// <param name="queries">One to <see cref="Width"/> of them.</param>
     /// <param name="tokens">For each token of the context, the offset of its key and its value, in elements.</param>
     /// <param name="scores">Scratch of <see cref="Width"/> times the longest context.</param>
+    [SkipLocalsInit]
     public static void Attend(ReadOnlySpan<Query> queries, long* tokens, byte* keys, byte* values, int dim, AttentionOptions options, float* scores)
     {
         var (first, end) = (queries[0].From, queries[0].To);
@@ -39,13 +41,15 @@ internal static unsafe class AttentionKernel<T>
         }
         tokens += first;
         var length = end - first;
+        var wide = stackalloc float[queries.Length * dim];
+        Widen(queries, wide, dim);
         if (queries.Length == 1)
         {
-            Score(queries[0].Vector, tokens, length, keys, dim, scores);
+            Score(wide, tokens, length, keys, dim, scores);
         }
         else
         {
-            Score(queries, tokens, length, keys, dim, scores);
+            Score(wide, queries.Length, tokens, length, keys, dim, scores);
         }
         var scales = stackalloc float[Width];
         for (var i = 0; i < queries.Length; i++)
@@ -67,54 +71,110 @@ internal static unsafe class AttentionKernel<T>
         }
     }
 
-    private static void Score(byte* query, long* tokens, int length, byte* keys, int dim, float* scores)
+    // [queries, dim] in float32, so that a query is widened once and not for each key.
+    private static void Widen(ReadOnlySpan<Query> queries, float* wide, int dim)
     {
-        for (var t = 0; t < length; t++)
+        foreach (var query in queries)
         {
-            var sum = Vector512<float>.Zero;
             var d = 0;
             for (; d <= dim - Lanes; d += Lanes)
             {
-                sum = Vector512.FusedMultiplyAdd(T.Load(query, d), T.Load(keys, tokens[t] + d), sum);
+                T.Load(query.Vector, d).Store(wide + d);
             }
-            scores[t] = Tail(query, keys, tokens[t], d, dim, Vector512.Sum(sum));
+            for (; d < dim; d++)
+            {
+                wide[d] = T.LoadOne(query.Vector, d);
+            }
+            wide += dim;
         }
     }
 
-    private static void Score(ReadOnlySpan<Query> queries, long* tokens, int length, byte* keys, int dim, float* scores)
+    // Four tokens at once.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Score(float* query, long* tokens, int length, byte* keys, int dim, float* scores)
     {
-        byte* q0 = queries[0].Vector, q1 = queries[1].Vector, q2 = queries[Math.Min(2, queries.Length - 1)].Vector, q3 = queries[^1].Vector;
-        var (at1, at2, at3) = ((long)length, Math.Min(2, queries.Length - 1) * (long)length, (queries.Length - 1) * (long)length);
-        for (var t = 0; t < length; t++)
+        for (var t = 0; t < length; t += Width)
         {
+            var last = length - 1; // beyond it, the last token is computed again
+            byte* k0 = keys + tokens[t] * T.Size, k1 = keys + tokens[Math.Min(t + 1, last)] * T.Size;
+            byte* k2 = keys + tokens[Math.Min(t + 2, last)] * T.Size, k3 = keys + tokens[Math.Min(t + 3, last)] * T.Size;
             var (s0, s1, s2, s3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
             var d = 0;
             for (; d <= dim - Lanes; d += Lanes)
             {
-                var key = T.Load(keys, tokens[t] + d);
-                s0 = Vector512.FusedMultiplyAdd(T.Load(q0, d), key, s0);
-                s1 = Vector512.FusedMultiplyAdd(T.Load(q1, d), key, s1);
-                s2 = Vector512.FusedMultiplyAdd(T.Load(q2, d), key, s2);
-                s3 = Vector512.FusedMultiplyAdd(T.Load(q3, d), key, s3);
+                var q = Vector512.Load(query + d);
+                s0 = Vector512.FusedMultiplyAdd(q, T.Load(k0, d), s0);
+                s1 = Vector512.FusedMultiplyAdd(q, T.Load(k1, d), s1);
+                s2 = Vector512.FusedMultiplyAdd(q, T.Load(k2, d), s2);
+                s3 = Vector512.FusedMultiplyAdd(q, T.Load(k3, d), s3);
             }
-            scores[t] = Tail(q0, keys, tokens[t], d, dim, Vector512.Sum(s0));
-            scores[at1 + t] = Tail(q1, keys, tokens[t], d, dim, Vector512.Sum(s1));
-            scores[at2 + t] = Tail(q2, keys, tokens[t], d, dim, Vector512.Sum(s2));
-            scores[at3 + t] = Tail(q3, keys, tokens[t], d, dim, Vector512.Sum(s3));
+            var sums = Sums(s0, s1, s2, s3);
+            for (; d < dim; d++)
+            {
+                sums += query[d] * Vector128.Create(T.LoadOne(k0, d), T.LoadOne(k1, d), T.LoadOne(k2, d), T.LoadOne(k3, d));
+            }
+            if (t + Width <= length)
+            {
+                sums.Store(scores + t);
+                continue;
+            }
+            for (var i = 0; t + i < length; i++)
+            {
+                scores[t + i] = sums[i];
+            }
         }
+    }
+
+    // Four queries at once; of fewer, the last is computed again.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Score(float* query, int count, long* tokens, int length, byte* keys, int dim, float* scores)
+    {
+        var (second, third, last) = (1, Math.Min(2, count - 1), count - 1);
+        float* q0 = query, q1 = query + second * dim, q2 = query + third * dim, q3 = query + last * dim;
+        for (var t = 0; t < length; t++)
+        {
+            var key = keys + tokens[t] * T.Size;
+            var (s0, s1, s2, s3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
+            var d = 0;
+            for (; d <= dim - Lanes; d += Lanes)
+            {
+                var part = T.Load(key, d);
+                s0 = Vector512.FusedMultiplyAdd(Vector512.Load(q0 + d), part, s0);
+                s1 = Vector512.FusedMultiplyAdd(Vector512.Load(q1 + d), part, s1);
+                s2 = Vector512.FusedMultiplyAdd(Vector512.Load(q2 + d), part, s2);
+                s3 = Vector512.FusedMultiplyAdd(Vector512.Load(q3 + d), part, s3);
+            }
+            var sums = Sums(s0, s1, s2, s3);
+            for (; d < dim; d++)
+            {
+                sums += T.LoadOne(key, d) * Vector128.Create(q0[d], q1[d], q2[d], q3[d]);
+            }
+            scores[t] = sums[0];
+            scores[(long)second * length + t] = sums[1];
+            scores[(long)third * length + t] = sums[2];
+            scores[(long)last * length + t] = sums[3];
+        }
+    }
+
+    // The lanes of each, added in one order: halves, quarters, then neighbours.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
+    {
+        var (e, f, g, h) = (Quarter(a), Quarter(b), Quarter(c), Quarter(d));
+        return Sse3.IsSupported
+            ? Sse3.HorizontalAdd(Sse3.HorizontalAdd(e, f), Sse3.HorizontalAdd(g, h))
+            : Vector128.Create(e[0] + e[1] + (e[2] + e[3]), f[0] + f[1] + (f[2] + f[3]), g[0] + g[1] + (g[2] + g[3]), h[0] + h[1] + (h[2] + h[3]));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Tail(byte* query, byte* keys, long token, int d, int dim, float sum)
+    private static Vector128<float> Quarter(Vector512<float> x)
     {
-        for (; d < dim; d++)
-        {
-            sum += T.LoadOne(query, d) * T.LoadOne(keys, token + d);
-        }
-        return sum;
+        var half = x.GetLower() + x.GetUpper();
+        return half.GetLower() + half.GetUpper();
     }
 
     // exp(score - max) in place; returns their sum.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Softmax(float* x, int length, AttentionOptions options)
     {
         var max = Scale(x, length, options);
@@ -122,14 +182,14 @@ internal static unsafe class AttentionKernel<T>
         var at = 0;
         for (; at <= length - Lanes; at += Lanes)
         {
-            var e = Vector512.Exp(Vector512.Load(x + at) - Vector512.Create(max));
+            var e = Exponential.Of(Vector512.Load(x + at) - Vector512.Create(max));
             e.Store(x + at);
             sums += e;
         }
         var sum = Vector512.Sum(sums);
         for (; at < length; at++)
         {
-            x[at] = MathF.Exp(x[at] - max);
+            x[at] = Exponential.Of(x[at] - max);
             sum += x[at];
         }
         return sum;
@@ -182,6 +242,7 @@ internal static unsafe class AttentionKernel<T>
     }
 
     // Four vectors of the output at once, so that four chains of additions hide each other's latency.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Weigh(byte* output, float scale, float* weights, long* tokens, int length, byte* values, int dim)
     {
         var d = 0;
@@ -213,6 +274,7 @@ internal static unsafe class AttentionKernel<T>
         Rest(output, scale, weights, tokens, length, values, d, dim);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Weigh(ReadOnlySpan<Query> queries, float* scales, float* weights, long* tokens, int length, byte* values, int dim)
     {
         var last = queries.Length - 1;

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Batch.Inference.Kernels;
 
@@ -20,12 +22,16 @@ internal readonly unsafe struct Float32Lanes : ILanes
 {
     public static int Size => sizeof(float);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* from, long element) => Vector512.Load((float*)from + element);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> x, byte* to, long element) => x.Store((float*)to + element);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadOne(byte* from, long element) => ((float*)from)[element];
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreOne(float x, byte* to, long element) => ((float*)to)[element] = x;
 }
 
@@ -36,23 +42,36 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
 
     public static int Size => sizeof(ushort);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* from, long element)
     {
+        if (Avx512F.IsSupported)
+        {
+            return Vector512.ShiftLeft(Avx512F.ConvertToVector512UInt32(Vector256.Load((ushort*)from + element)), 16).AsSingle();
+        }
         var (low, high) = Vector256.Widen(Vector256.Load((ushort*)from + element));
         return Vector512.ShiftLeft(Vector512.Create(low, high), 16).AsSingle();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> x, byte* to, long element)
     {
         var bits = x.AsUInt32();
         var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512.Create(1u);
         var rounded = Vector512.ShiftRightLogical(bits + odd + Vector512.Create(0x7fffu), 16);
         rounded = Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), rounded, Vector512.Create((uint)NaN));
+        if (Avx512F.IsSupported)
+        {
+            Avx512F.ConvertToVector256UInt16(rounded).Store((ushort*)to + element);
+            return;
+        }
         Vector256.Narrow(rounded.GetLower(), rounded.GetUpper()).Store((ushort*)to + element);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadOne(byte* from, long element) => BitConverter.UInt32BitsToSingle((uint)((ushort*)from)[element] << 16);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreOne(float x, byte* to, long element)
     {
         var bits = BitConverter.SingleToUInt32Bits(x);

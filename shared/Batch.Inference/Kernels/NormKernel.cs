@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
@@ -35,6 +36,7 @@ internal static unsafe class NormKernel
         return y;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rms<T>(byte* x, byte* weight, byte* y, int dim, float epsilon, bool onePlus)
         where T : struct, ILanes
     {
@@ -90,6 +92,7 @@ internal static unsafe class NormKernel
         return y;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Layer<T>(byte* x, byte* weight, byte* bias, byte* y, int dim, float epsilon)
         where T : struct, ILanes
     {
@@ -107,6 +110,7 @@ internal static unsafe class NormKernel
     }
 
     // The sum of x - mean, or of its squares.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float SumOf<T>(byte* x, int dim, float mean, bool squared)
         where T : struct, ILanes
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Kernels;
@@ -37,6 +38,7 @@ internal static unsafe class RotaryKernel
         return y;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Turn<T>(byte* x, byte* cos, byte* sin, byte* y, int rotary)
         where T : struct, ILanes
     {

@@ -1,3 +1,4 @@
+using Batch.Inference.Kernels;
 using Batch.Inference.Layers;
 using CsCheck;
 using static TorchSharp.torch;
@@ -34,6 +35,18 @@ public class RowKernelTests
         Assert.Equal([0f, 0f, 90f, 0f, 1e30f, 0f, float.PositiveInfinity, 5e-31f], Activation.Gelu(x).data<float>().ToArray().Select(v => MathF.Abs(v) < 1e-35f ? 0f : v), Close);
         Assert.True(Activation.Gelu(tensor(new[] { float.NaN }).reshape(1, 1)).isnan().item<bool>());
         Assert.True(Activation.Gelu(tensor(new[] { float.NaN }).reshape(1, 1).to(ScalarType.BFloat16)).isnan().item<bool>());
+    }
+
+    [Fact]
+    public void Exponential_IsWithinTwoUnitsInTheLastPlace_AndSoundAtTheEdges()
+    {
+        for (var x = -86.4f; x < 88.7f; x += 0.0137f)
+        {
+            var expected = Math.Exp(x);
+            Assert.InRange(Exponential.Of(x), expected * (1 - 2.4e-7), expected * (1 + 2.4e-7));
+        }
+        Assert.Equal([1f, 0f, 0f, float.PositiveInfinity, float.PositiveInfinity], new[] { 0f, -90f, float.NegativeInfinity, 89f, float.PositiveInfinity }.Select(Exponential.Of));
+        Assert.True(float.IsNaN(Exponential.Of(float.NaN)));
     }
 
     [Theory]
