@@ -12,7 +12,7 @@ internal static class EngineCommand
 {
     public const int PromptLength = 128;
 
-    private sealed record Row(string Shape, string DType, int Batch, double PrefillTokensPerS, double DecodeTokensPerS, double ReadShare, double FlopShare, double MemoryGib, double FirstTokenS);
+    private sealed record Row(string Shape, string Dtype, int Batch, double PrefillTokensPerS, double DecodeTokensPerS, double ReadShare, double FlopShare, double MemoryGib, double FirstTokenS);
 
     public static Command Create()
     {
@@ -67,7 +67,7 @@ internal static class EngineCommand
             }
             var bytes = shape.MatrixParameters * (dtype == "bfloat16" ? 2.0 : 4.0);
             process.Refresh();
-            rows.Add(new Row(shape.Name, dtype, batch, prefill, decode, decode / batch * bytes / ceilings.ReadBytesPerSecond, decode * 2 * shape.MatrixParameters / ceilings.Flops(dtype), process.WorkingSet64 / (double)(1 << 30), firstToken));
+            rows.Add(new Row(shape.Name, Settings.Short(dtype), batch, prefill, decode, decode / batch * bytes / ceilings.ReadBytesPerSecond, decode * 2 * shape.MatrixParameters / ceilings.Flops(dtype), process.WorkingSet64 / (double)(1 << 30), firstToken));
         }
         return rows;
     }
@@ -78,7 +78,7 @@ internal static class EngineCommand
         var table = new Table().AddColumns("shape", "dtype", "batch", "prefill tokens/s", "decode tokens/s", "of the read ceiling", "of the matrix ceiling", "process, GiB", "start to first token");
         foreach (var row in rows)
         {
-            table.AddRow(row.Shape, row.DType, $"{row.Batch}", $"{row.PrefillTokensPerS:F0}", $"{row.DecodeTokensPerS:F1}", $"{row.ReadShare:P0}", $"{row.FlopShare:P0}", $"{row.MemoryGib:F2}", $"{row.FirstTokenS:F2} s");
+            table.AddRow(row.Shape, row.Dtype, $"{row.Batch}", $"{row.PrefillTokensPerS:F0}", $"{row.DecodeTokensPerS:F1}", $"{row.ReadShare:P0}", $"{row.FlopShare:P0}", $"{row.MemoryGib:F2}", $"{row.FirstTokenS:F2} s");
         }
         Settings.Print(table);
         AnsiConsole.WriteLine("Decode reads every matrix once a step (read ceiling) and multiplies it by each row (matrix ceiling). Best of 3 rounds.");

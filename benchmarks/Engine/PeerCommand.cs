@@ -16,7 +16,7 @@ internal static class PeerCommand
 {
     private const int Tokens = 24;
 
-    private sealed record Row(string Shape, string DType, string Phase, int Batch, double OursTokensPerS, double PeerTokensPerS, double Ratio, double RatioMin, double RatioMax);
+    private sealed record Row(string Shape, string Dtype, string Phase, int Batch, double OursTokensPerS, double PeerTokensPerS, double Ratio, double RatioMin, double RatioMax);
 
     public static Command Create()
     {
@@ -88,7 +88,7 @@ internal static class PeerCommand
         Row Compare(string phase, IEnumerable<double> own, IEnumerable<double> other)
         {
             var ratios = own.Zip(other, (a, b) => a / b).Order().ToArray();
-            return new Row(shape, dtype, phase, batch, Median(own), Median(other), Median(ratios), ratios[0], ratios[^1]);
+            return new Row(shape, Settings.Short(dtype), phase, batch, Median(own), Median(other), Median(ratios), ratios[0], ratios[^1]);
         }
     }
 
@@ -134,7 +134,7 @@ internal static class PeerCommand
         var table = new Table().AddColumns("shape", "dtype", "phase", "batch", "this engine, tokens/s", "llama.cpp, tokens/s", "ratio", "smallest", "largest");
         foreach (var row in rows)
         {
-            table.AddRow(row.Shape, row.DType, row.Phase, $"{row.Batch}", $"{row.OursTokensPerS:F1}", $"{row.PeerTokensPerS:F1}", $"{row.Ratio:F2}", $"{row.RatioMin:F2}", $"{row.RatioMax:F2}");
+            table.AddRow(row.Shape, row.Dtype, row.Phase, $"{row.Batch}", $"{row.OursTokensPerS:F1}", $"{row.PeerTokensPerS:F1}", $"{row.Ratio:F2}", $"{row.RatioMin:F2}", $"{row.RatioMax:F2}");
         }
         Settings.Print(table);
         AnsiConsole.WriteLine($"llama.cpp {LlamaCppPackage.Release}, its defaults. Medians over the rounds; a ratio compares two runs beside each other.");

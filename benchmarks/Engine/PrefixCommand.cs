@@ -29,7 +29,7 @@ internal static class PrefixCommand
                     {
                         var (with, without) = (await MeasureAsync(folder, dtype, caching: true), await MeasureAsync(folder, dtype, caching: false));
                         table.AddRow(shape.Name, dtype, $"{Jobs / with:F1}", $"{Jobs / without:F1}", $"{without / with:F2}");
-                        rows.Add(new { Shape = shape.Name, DType = dtype, WithJobsPerS = Jobs / with, WithoutJobsPerS = Jobs / without, Ratio = without / with });
+                        rows.Add(new { Shape = shape.Name, Dtype = Settings.Short(dtype), WithJobsPerS = Jobs / with, WithoutJobsPerS = Jobs / without, Ratio = without / with });
                     }
                 }
                 finally

@@ -20,6 +20,9 @@ internal static class Settings
         _ => throw new ArgumentException($"--dtype is bf16 or f32, was '{text}'"),
     }, "bfloat16", "float32");
 
+    /// <summary>A dtype as the command line has it.</summary>
+    public static string Short(string dtype) => dtype == "bfloat16" ? "bf16" : "f32";
+
     public static Option<bool> Json() => new("--json") { Description = "JSON and nothing else on standard output" };
 
     /// <summary>Whole columns also where the output is no terminal.</summary>

@@ -34,7 +34,7 @@ internal static class WorkloadCommand
                     {
                         var (tokens, continuous, fixedBatches, alone) = await MeasureAsync(folder, dtype);
                         table.AddRow(shape.Name, dtype, $"{tokens}", $"{tokens / continuous:F0}", $"{tokens / fixedBatches:F0}", $"{tokens / alone:F0}", $"{fixedBatches / continuous:F2}", $"{alone / continuous:F2}");
-                        rows.Add(new { Shape = shape.Name, DType = dtype, Tokens = tokens, ContinuousS = continuous, StaticS = fixedBatches, OneAtATimeS = alone, OverStatic = fixedBatches / continuous, OverOneAtATime = alone / continuous });
+                        rows.Add(new { Shape = shape.Name, Dtype = Settings.Short(dtype), Tokens = tokens, ContinuousS = continuous, StaticS = fixedBatches, OneAtATimeS = alone, OverStatic = fixedBatches / continuous, OverOneAtATime = alone / continuous });
                     }
                 }
                 finally
