@@ -9,14 +9,26 @@ namespace Batch.Inference.Layers;
 /// </summary>
 internal sealed class RotaryEmbedding
 {
+    private const int Piece = 8192;
+
     /// <param name="positions">How many positions to prepare.</param>
     public RotaryEmbedding(RopeFrequencies rope, int positions, ScalarType dtype, Device device)
     {
-        using var scope = NewDisposeScope();
-        var half = outer(arange(0, positions, 1, ScalarType.Float64, device), tensor(rope.Frequencies, ScalarType.Float64, device)); // [positions, rotary / 2]
-        var angle = cat([half, half], 1);
-        Cos = (angle.cos() * rope.Magnitude).to(dtype).MoveToOuterDisposeScope();
-        Sin = (angle.sin() * rope.Magnitude).to(dtype).MoveToOuterDisposeScope();
+        var half = rope.Frequencies.Length;
+        (Cos, Sin) = (empty([positions, 2 * half], dtype, device), empty([positions, 2 * half], dtype, device));
+        // Piece by piece: in double precision a context of a million tokens would take gigabytes.
+        for (var start = 0; start < positions; start += Piece)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(Piece, positions - start);
+            var angle = outer(arange(start, start + count, 1, ScalarType.Float64, device), tensor(rope.Frequencies, ScalarType.Float64, device)); // [count, rotary / 2]
+            foreach (var (table, values) in new[] { (Cos, angle.cos() * rope.Magnitude), (Sin, angle.sin() * rope.Magnitude) })
+            {
+                var rows = table.narrow(0, start, count);
+                rows.narrow(1, 0, half).copy_(values);
+                rows.narrow(1, half, half).copy_(values);
+            }
+        }
     }
 
     /// <summary>[positions, rotary]; the model owns it.</summary>

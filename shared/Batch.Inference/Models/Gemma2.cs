@@ -10,19 +10,19 @@ namespace Batch.Inference.Models;
 /// </summary>
 internal sealed class Gemma2 : CausalLM
 {
-    private readonly int heads, hidden;
+    private readonly int heads;
     private readonly float epsilon;
     private readonly float? softcap;
-    private readonly Tensor embed_tokens, norm;
+    private readonly Tensor embed_tokens, embed_scale, norm;
     private readonly Linear lm_head;
     private readonly RotaryEmbedding rotary;
     private readonly Block[] layers;
 
     public Gemma2(ModelConfig config, WeightLoader weights)
     {
-        (hidden, heads, VocabularySize) = (config.Int("hidden_size", 2304), config.Int("num_attention_heads", 8), config.Int("vocab_size", 256_000));
+        (heads, VocabularySize) = (config.Int("num_attention_heads", 8), config.Int("vocab_size", 256_000));
         (KeyValueHeads, HeadDim) = (config.KeyValueHeads(heads, otherwise: 4), config.Int("head_dim", 256));
-        var (inner, count) = (config.Int("intermediate_size", 9216), config.Int("num_hidden_layers", 26));
+        var (hidden, inner, count) = (config.Int("hidden_size", 2304), config.Int("intermediate_size", 9216), config.Int("num_hidden_layers", 26));
         epsilon = config.Float("rms_norm_eps", 1e-6f);
         config.Require("hidden_activation", "gelu_pytorch_tanh");
         config.Require("hidden_act", "gelu_pytorch_tanh"); // the older name
@@ -36,6 +36,7 @@ internal sealed class Gemma2 : CausalLM
         ContextLength = config.Limited(rope.ContextLength);
 
         embed_tokens = Own(weights.Take("model.embed_tokens.weight", VocabularySize, hidden));
+        embed_scale = Own(tensor(MathF.Sqrt(hidden), embed_tokens.dtype, embed_tokens.device)); // rounded to the model's dtype, as the reference does
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, count).Select(i => new Block(
             Own(weights.Take($"model.layers.{i}.input_layernorm.weight", hidden)),
@@ -67,8 +68,7 @@ internal sealed class Gemma2 : CausalLM
 
     public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
     {
-        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
-        x = x * tensor(MathF.Sqrt(hidden), x.dtype, x.device); // rounded to the model's dtype, as the reference does
+        var x = embed_tokens.index_select(0, ids) * embed_scale; // [tokens, hidden]
         var rotation = rotary.At(positions);
         for (var layer = 0; layer < layers.Length; layer++)
         {

@@ -12,7 +12,7 @@ internal sealed class ModelConfig
     private static readonly HashSet<string> Neutral =
     [
         "_attn_implementation_autoset", "_name_or_path", "architectures", "attention_dropout", "attn_pdrop", "auto_map", "cache_implementation", "chunk_size_feed_forward", "dtype",
-        "embd_pdrop", "finetuning_task", "gradient_checkpointing", "id2label", "initializer_range", "is_decoder", "is_llama_config", "label2id", "model_type", "n_ctx", "num_labels",
+        "embd_pdrop", "finetuning_task", "gradient_checkpointing", "id2label", "initializer_range", "is_decoder", "is_llama_config", "label2id", "model_name", "model_type", "n_ctx", "num_labels",
         "output_attentions", "output_hidden_states", "output_past", "prefix", "pretraining_tp", "problem_type", "reorder_and_upcast_attn", "resid_pdrop", "return_dict",
         "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "tf_legacy_loss", "tie_word_embeddings",
         "tokenizer_class", "torch_dtype", "torchscript", "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache",
