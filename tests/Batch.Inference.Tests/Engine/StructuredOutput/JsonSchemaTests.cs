@@ -118,6 +118,25 @@ public class JsonSchemaTests
         Assert.Contains(says, error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("{\"allOf\":[@,@]}")]
+    [InlineData("{\"type\":\"array\",\"anyOf\":[@,{\"allOf\":[@],\"minItems\":1}]}")]
+    [InlineData("{\"oneOf\":[{\"type\":\"null\"},{\"anyOf\":[@,@,@,@]},{\"anyOf\":[@,@,@,@]}]}")]
+    [InlineData("{\"type\":\"object\",\"properties\":{\"a\":{\"allOf\":[@,@]},\"b\":{\"anyOf\":[@,@]}}}")]
+    public void JsonSchema_IsDoneWithSoon_WhereItDoublesAtEachLevel(string level)
+    {
+        var definitions = Enumerable.Range(0, 28).Select(i => $"\"d{i}\":{level.Replace("@", $"{{\"$ref\":\"#/$defs/d{i + 1}\"}}", StringComparison.Ordinal)}");
+        var schema = "{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + string.Join(',', definitions) + ",\"d28\":{\"type\":\"array\"}}}";
+        try
+        {
+            Assert.True(Compile(schema).Start.Continues);
+        }
+        catch (ArgumentException e)
+        {
+            Assert.StartsWith("structured_outputs.json_schema", e.Message, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void JsonSchema_EndsNesting_WhereCommonReadersEndIt()
     {

@@ -23,7 +23,7 @@ internal sealed class SchemaCompiler
 
     private SchemaCompiler(JsonElement schema, CharacterSet alphabet, CompileBudget budget)
     {
-        (_document, _alphabet, _budget) = (new SchemaDocument(schema), alphabet, budget);
+        (_document, _alphabet, _budget) = (new SchemaDocument(schema, budget), alphabet, budget);
         _disjoint = new SchemaDisjoint(_document);
         _string = Add(JsonSyntax.Quoted(new Expression.Repeat(JsonSyntax.AnyCharacter, 0, null)));
         _strings = new SchemaStrings(new Expression.Call(_string), new Expression.Call(Add(JsonSyntax.AnyCharacter)), alphabet, budget);

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Batch.Inference.Engine.StructuredOutput.Json;
 
 /// <summary>The whole schema: finds what a $ref means, and makes one schema of several that hold at once.</summary>
-internal sealed class SchemaDocument(JsonElement root)
+internal sealed class SchemaDocument(JsonElement root, CompileBudget budget)
 {
     private const int MostSteps = 64; // of $ref and allOf, one leading to the next
 
@@ -31,6 +31,7 @@ internal sealed class SchemaDocument(JsonElement root)
     /// <summary>The schema without allOf, and without $ref unless that is all there is.</summary>
     public SchemaPart Flatten(SchemaPart schema, int step = 0)
     {
+        budget.Work(100 + schema.Raw.Length / 8); // schemas that hold each other twice double at each level
         if (step > MostSteps)
         {
             throw schema.Refused($"$ref and allOf lead on for more than {MostSteps} steps");
