@@ -40,7 +40,10 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
             choices = [.. choices.Select(choice => IsCut(choice) ? choice with { FinishReason = JobResult.ReasonOf(status) } : choice)];
         }
 
-        var usage = new Usage(generation.PromptTokenIds.Count, watch.Progress.CompletionTokens);
+        var usage = new Usage(generation.PromptTokenIds.Count, watch.Progress.CompletionTokens)
+        {
+            PromptTokensDetails = new PromptTokensDetails(run.CachedTokens),
+        };
         var timings = new Timings(
             (job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, watch.FirstToken?.TotalSeconds, time.GetElapsedTime(started).TotalSeconds);
         return new JobResult(

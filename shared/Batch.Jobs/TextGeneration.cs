@@ -23,6 +23,9 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     /// <summary>Of every prompt token but the first, where asked for.</summary>
     public IReadOnlyList<TokenScore>? PromptLogprobs { get; private set; }
 
+    /// <summary>Tokens of the prompt that the first choice found computed.</summary>
+    public int CachedTokens { get; private set; }
+
     /// <param name="update">Told of each piece of each choice, from several threads.</param>
     /// <param name="cancellationToken">Ends the choices; the texts so far stand.</param>
     public async Task<IReadOnlyList<JobChoice>> RunAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
@@ -66,6 +69,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         }
 
         var reason = last?.FinishReason ?? throw new InvalidOperationException($"the engine ended the text of {request.Id} without a reason");
+        CachedTokens = index == 0 ? last.CachedTokens : CachedTokens;
         _completions[index] = CompletionReceipt.Of(choice.Sampling.Seed!.Value, last.TokenIds ?? [], last.Interventions);
         return new JobChoice(index, text.ToString(), reason.ToString().ToLowerInvariant())
         {

@@ -51,7 +51,13 @@ public sealed record JobInput(string? Prompt, IReadOnlyList<ChatMessage>? Messag
 public sealed record Usage(int PromptTokens, int CompletionTokens)
 {
     public int TotalTokens => PromptTokens + CompletionTokens;
+
+    /// <summary>Null where that is not kept, as in a job's row.</summary>
+    public PromptTokensDetails? PromptTokensDetails { get; init; }
 }
+
+/// <summary>Of the prompt's tokens, those that were not computed for this job, since an earlier prompt began alike.</summary>
+public sealed record PromptTokensDetails(int CachedTokens);
 
 /// <summary>Where the time went. The first token's is null when there was none.</summary>
 public sealed record Timings(double QueuedSeconds, double? FirstTokenSeconds, double GenerationSeconds);

@@ -15,7 +15,8 @@ public class MemoryTests
     {
         using var folder = TinyModel.Create("llama");
         await using var engine = folder.Engine();
-        Task Round() => Task.WhenAll(Enumerable.Range(0, 200).Select(i => engine.RunAsync($"{i}", [1, 2, 3], new SamplingParams { MaxTokens = 20, Seed = (ulong)i }, TestContext.Current.CancellationToken)));
+        // Prompts of several blocks, half of them begun alike.
+        Task Round() => Task.WhenAll(Enumerable.Range(0, 200).Select(i => engine.RunAsync($"{i}", [.. Enumerable.Repeat(i % 2 == 0 ? 1 : i, 40), 2, 3], new SamplingParams { MaxTokens = 20, Seed = (ulong)i }, TestContext.Current.CancellationToken)));
         await Round();
         var memory = GC.GetTotalMemory(forceFullCollection: true);
         await Round();

@@ -28,6 +28,27 @@ public class PrefixCachingTests
         Assert.Equal(expected, await Run(true, 128)); // with preemption, whose recomputed tokens are shared, too
     }
 
+    [Theory]
+    [InlineData("gpt2", "float32")]
+    [InlineData("llama", "float32")]
+    [InlineData("llama", "bfloat16")]
+    public async Task GenerateAsync_GoesOnBitForBit_FromATextThatWasCached(string family, string dtype)
+    {
+        using var folder = TinyModel.Create(family);
+        var sampling = new SamplingParams { Temperature = 0, MaxTokens = 30, IgnoreEos = true, Logprobs = 5 };
+        await using var engine = folder.Engine(o => o.DType = dtype);
+        await using var fresh = folder.Engine(o => (o.DType, o.PrefixCaching) = (dtype, false));
+        var text = new CharacterTokenizer(TinyModel.Vocabulary).Encode((await engine.RunAsync("text", Prompt[..20], sampling, Token)).Text);
+        int[] conversation = [.. Prompt[..20], .. text[..^1], 7, 8, 9];
+
+        var cached = await UpdatesAsync(engine, conversation, sampling);
+        var computed = await UpdatesAsync(fresh, conversation, sampling);
+
+        Assert.Equal((48, 0), (cached[^1].CachedTokens, computed[^1].CachedTokens)); // blocks of the text, too
+        Assert.Equal(computed.Select(u => u.Logprobs!.Logprob), cached.Select(u => u.Logprobs!.Logprob));
+        Assert.Equal(computed.Select(u => u.Text), cached.Select(u => u.Text));
+    }
+
     [Fact]
     public async Task GenerateAsync_CountsCachedTokens_OfWholeBlocksButNeverTheLastToken()
     {
@@ -55,6 +76,9 @@ public class PrefixCachingTests
 
         Assert.Equal(7 * 64, updates.Sum(u => u.CachedTokens)); // whoever came first
     }
+
+    private static async Task<List<GenerationUpdate>> UpdatesAsync(LlmEngine engine, int[] prompt, SamplingParams sampling) =>
+        await engine.GenerateAsync(new GenerationRequest("a", prompt, sampling), Token).ToListAsync(Token);
 
     private static async Task<GenerationUpdate> LastAsync(LlmEngine engine, int[] prompt, Func<SamplingParams, SamplingParams>? change = null)
     {
