@@ -10,8 +10,8 @@ namespace Batch.Functions;
 /// <summary>How the API answers. Errors have OpenAI's shape: <c>{"error":{"message","type","param","code"}}</c>.</summary>
 internal static class Api
 {
-    // In an error every member is there, null or not, as clients of that shape expect.
-    private static readonly JsonSerializerOptions ErrorOptions = new(JobJson.Options)
+    // Where OpenAI's clients expect every member to be there, null or not.
+    private static readonly JsonSerializerOptions WithNulls = new(JobJson.Options)
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.Never,
     };
@@ -26,15 +26,22 @@ internal static class Api
             JobErrorCode.InvalidApiKey => StatusCodes.Status401Unauthorized,
             JobErrorCode.InsufficientPermissions => StatusCodes.Status403Forbidden,
             JobErrorCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
-            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound or JobErrorCode.ScheduleNotFound => StatusCodes.Status404NotFound,
-            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy => StatusCodes.Status409Conflict,
+            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound or JobErrorCode.ScheduleNotFound or JobErrorCode.FileNotFound or JobErrorCode.BatchNotFound => StatusCodes.Status404NotFound,
+            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy or JobErrorCode.BatchFinished => StatusCodes.Status409Conflict,
             _ => StatusCodes.Status400BadRequest,
         };
         return Results.Json(
-            new { Error = new { e.Message, Type = "invalid_request_error", e.Param, e.Code } }, ErrorOptions, statusCode: status);
+            new { Error = new { e.Message, Type = "invalid_request_error", e.Param, e.Code } }, WithNulls, statusCode: status);
     }
 
     public static IResult NotFound(string id) => Error(new InvalidJobException(JobErrorCode.JobNotFound, $"no job {id} was submitted"));
+
+    /// <summary>Members that are null are there, as clients of OpenAI's batches expect.</summary>
+    public static IResult JsonWithNulls<T>(T value) => Results.Json(value, WithNulls);
+
+    public static IResult BatchNotFound(string id) => Error(new InvalidJobException(JobErrorCode.BatchNotFound, $"no batch {id} was created", "id"));
+
+    public static IResult FileNotFound(string id) => Error(new InvalidJobException(JobErrorCode.FileNotFound, $"no file {id} was uploaded", "id"));
 
     public static string NameOf(JobState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 }

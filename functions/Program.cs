@@ -2,7 +2,9 @@ using Batch.Inference.Engine;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
+using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
+using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
@@ -31,6 +33,7 @@ public static class Program
         services.AddOptionsWithValidateOnStart<ModelsOptions, ModelsOptionsValidation>().BindConfiguration("Models");
         services.AddOptionsWithValidateOnStart<AccessOptions>().BindConfiguration("Access").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<JobsOptions>().BindConfiguration("Jobs").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<BatchOptions>().BindConfiguration("Batches").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations();
 
@@ -52,6 +55,17 @@ public static class Program
         services.AddSingleton<InputReader>();
         services.AddSingleton<JobIntake>();
 
+        // A file comes in.
+        services.AddSingleton<FileStore>();
+        services.AddSingleton<FileIntake>();
+
+        // A batch comes in, over a file or a blob.
+        services.AddSingleton<BatchStore>();
+        services.AddSingleton<BatchQueues>();
+        services.AddSingleton<BatchBlobs>();
+        services.AddSingleton<BatchAddresses>();
+        services.AddSingleton<BatchIntake>();
+
         // It runs: in the engine, beside others.
         services.AddSingleton<EngineLoader>(
             provider => (options, progress) => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>(), progress));
@@ -61,18 +75,33 @@ public static class Program
         services.AddSingleton<JobGenerator>();
         services.AddSingleton<JobProcessor>();
 
+        // A batch's lines run, and the dispatcher moves the batches along.
+        services.AddSingleton<LineRunner>();
+        services.AddSingleton<BatchWatch>();
+        services.AddSingleton<DispatchNudge>();
+        services.AddSingleton<SliceProcessor>();
+        services.AddSingleton<BatchValidator>();
+        services.AddSingleton<BatchFiles>();
+        services.AddSingleton<BatchCollector>();
+        services.AddSingleton<DispatchTurns>();
+        services.AddSingleton<BatchDispatcher>();
+
         // The world is told.
         services.AddSingleton<JobEventFormat>();
         services.AddSingleton<EventPublisher>();
         services.AddSingleton<WebhookAddressGuard>();
-        services.AddSingleton<WebhookRequests>();
-        services.AddHttpClient<WebhookSender>(http => http.Timeout = WebhookSender.Timeout)
+        services.AddHttpClient<WebhookCalls>(http => http.Timeout = WebhookCalls.Timeout)
             .ConfigurePrimaryHttpMessageHandler(provider => provider.GetRequiredService<WebhookAddressGuard>().CreateHandler())
             .RemoveAllLoggers();
+        services.AddTransient<BatchWebhook>();
+        services.AddTransient<WebhookSender>();
+        services.AddSingleton<BatchEvents>();
 
         // People look after their jobs.
         services.AddSingleton<JobReader>();
         services.AddSingleton<JobControl>();
+        services.AddSingleton<BatchReader>();
+        services.AddSingleton<BatchControl>();
 
         // Jobs by the clock.
         services.AddSingleton<ScheduleStore>();

@@ -96,6 +96,8 @@ var queueRules = scaling == 'native'
   ? {}
   : {
       jobs: { queue: queues.jobs, length: jobsPerReplica }
+      lines: { queue: queues.lines, length: jobsPerReplica }
+      dispatch: { queue: queues.dispatch, length: 100 }
       webhooks: { queue: queues.webhooks, length: 100 }
     }
 
@@ -138,6 +140,8 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'ASPNETCORE_URLS', value: 'http://+:${port}' }
             { name: 'FUNCTIONS_EXTENSION_VERSION', value: '~4' }
             { name: 'FUNCTIONS_WORKER_RUNTIME', value: 'dotnet-isolated' }
+            // A file of a batch may be 200 MB.
+            { name: 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', value: '211000000' }
             { name: 'AzureWebJobsStorage__accountName', value: storageAccountName }
             { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
             { name: 'AzureWebJobsStorage__clientId', value: identityClientId }

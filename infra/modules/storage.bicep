@@ -86,7 +86,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
             name: 'expire-${container}'
             type: 'Lifecycle'
             definition: {
-              filters: { blobTypes: ['blockBlob'], prefixMatch: ['${container}/'] }
+              filters: { blobTypes: ['blockBlob', 'appendBlob'], prefixMatch: ['${container}/'] }
               actions: {
                 baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } }
               }

@@ -39,15 +39,19 @@ var queues = {
   failedJobs: 'batch-jobs-failed'
   events: 'batch-events'
   webhooks: 'batch-webhooks'
+  lines: 'batch-lines'
+  poisonLines: 'batch-lines-poison'
+  dispatch: 'batch-dispatch'
+  poisonDispatch: 'batch-dispatch-poison'
 }
 
 @export()
 @description('Tables, as the code names them.')
-var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns']
+var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns', 'files', 'batches']
 
 @export()
 @description('Blob containers, as the code names them.')
-var containers = ['inputs', 'results', 'progress']
+var containers = ['inputs', 'outputs', 'results', 'progress', 'files', 'batches']
 
 @export()
 @description('Container for events that Event Grid could not deliver.')

@@ -50,17 +50,17 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
             job.Id, status, choices[0].Text, choices[0].FinishReason, usage, engine.Model.Name, engine.Model.Identity, generation.Sampling, timings,
             request.Metadata, job.CreatedAt, time.GetUtcNow())
         {
-            Input = new JobInput(request.Prompt, request.Messages),
+            Input = new JobInput(request.Prompt, request.Messages, request.PromptTokenIds),
             Receipt = Receipt.Of(engine.Model, generation.Sampling, generation.PromptTokenIds, run.Completions),
             Choices = choices,
             PromptLogprobs = run.PromptLogprobs,
         };
     }
 
-    private static bool IsCut(JobChoice choice) => choice.FinishReason == JobResult.ReasonOf(JobState.Cancelled);
+    internal static bool IsCut(JobChoice choice) => choice.FinishReason == JobResult.ReasonOf(JobState.Cancelled);
 
     // What the engine refuses of a request is the caller's mistake, as what was refused before it.
-    private static async Task<IReadOnlyList<JobChoice>> RunAsync(TextGeneration run, Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
+    internal static async Task<IReadOnlyList<JobChoice>> RunAsync(TextGeneration run, Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
     {
         try
         {
@@ -86,22 +86,28 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     private GenerationRequest Prepare(Job job, JobRequest request, LlmEngine engine)
     {
         RequireModel(job.Model, engine.Model.Name);
-        var sampling = request.Parameters.Over(defaults.Of(engines.Find(job.Model))) with { Seed = ulong.Parse(job.Seed, CultureInfo.InvariantCulture) };
+        return Prepare(job.Id, request, ulong.Parse(job.Seed, CultureInfo.InvariantCulture), job.Priority, engine);
+    }
+
+    /// <summary>What the engine is asked for a request that has an id and a seed.</summary>
+    internal GenerationRequest Prepare(string id, JobRequest request, ulong seed, int priority, LlmEngine engine)
+    {
+        RequireModel(request.Model, engine.Model.Name);
+        var sampling = request.Parameters.Over(defaults.Of(engines.Find(request.Model))) with { Seed = seed };
         JobParameters.Refused(() => sampling.ValidateTokens(engine.Tokenizer.VocabularySize));
         if (sampling.Echo && request.Prompt is null)
         {
-            throw new InvalidJobException(JobErrorCode.InvalidRequest, "echo must be left out with messages: it repeats a prompt", "echo");
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, "echo must be left out unless prompt is a text: it repeats it", "echo");
         }
 
-        var ids = Encode(new JobInput(request.Prompt, request.Messages), engine);
+        var ids = Encode(new JobInput(request.Prompt, request.Messages, request.PromptTokenIds), engine);
         if (ids.Length == 0)
         {
             throw new InvalidJobException(JobErrorCode.InvalidRequest, "prompt must hold at least one token, held none", "prompt");
         }
 
         return ids.Length < engine.Model.ContextLength
-            ? new GenerationRequest(
-                job.Id, ids, sampling with { MaxTokens = sampling.MaxTokens ?? engine.Model.ContextLength - ids.Length }, job.Priority)
+            ? new GenerationRequest(id, ids, sampling with { MaxTokens = sampling.MaxTokens ?? engine.Model.ContextLength - ids.Length }, priority)
             : throw new InvalidJobException(
                 JobErrorCode.PromptTooLong,
                 $"prompt must be at most {engine.Model.ContextLength - 1} tokens for model '{engine.Model.Name}', was {ids.Length}",
@@ -110,6 +116,15 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
 
     internal static int[] Encode(JobInput input, LlmEngine engine)
     {
+        if (input.PromptTokenIds is { } ids)
+        {
+            return ids.FirstOrDefault(id => id >= engine.Tokenizer.VocabularySize, -1) is >= 0 and var unknown
+                ? throw new InvalidJobException(
+                    JobErrorCode.InvalidRequest,
+                    $"prompt must hold token ids below {engine.Tokenizer.VocabularySize} for model '{engine.Model.Name}', held {unknown}", "prompt")
+                : [.. ids];
+        }
+
         if (input.Messages is not { } messages)
         {
             return engine.Tokenizer.Encode(input.Prompt!);

@@ -101,7 +101,7 @@ public sealed class JobIntake(
     {
         webhooks.Value.Require(request.WebhookUrl);
         inputs.RequireModel(request.Model);
-        var text = request.Prompt ?? JsonSerializer.Serialize(request.Messages, JobJson.Options);
+        var text = request.Prompt ?? JsonSerializer.Serialize<object?>(request.Messages ?? (object?)request.PromptTokenIds, JobJson.Options);
         var job = new Job
         {
             PartitionKey = id,

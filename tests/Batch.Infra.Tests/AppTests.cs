@@ -7,9 +7,9 @@ namespace Batch.Infra.Tests;
 /// <summary>The template and the program agree on names, settings, port and probes.</summary>
 public sealed class AppTests
 {
-    private static readonly string[] Queues = ["batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-webhooks"];
-    private static readonly string[] Tables = ["apikeys", "audit", "jobs", "scheduleruns", "schedules"];
-    private static readonly string[] Containers = ["deadletter", "inputs", "progress", "results"];
+    private static readonly string[] Queues = ["batch-dispatch", "batch-dispatch-poison", "batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-lines", "batch-lines-poison", "batch-webhooks"];
+    private static readonly string[] Tables = ["apikeys", "audit", "batches", "files", "jobs", "scheduleruns", "schedules"];
+    private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "outputs", "progress", "results"];
 
     private readonly Snapshot _main = Snapshot.Load("main");
     private readonly Snapshot _isolated = Snapshot.Load("isolated");
@@ -103,7 +103,7 @@ public sealed class AppTests
         var identity = app["identity.userAssignedIdentities"].EnumerateObject().Single().Name;
         var rules = app["properties.template.scale.rules"].EnumerateArray().Select(rule => rule.GetProperty("azureQueue")).ToList();
 
-        Assert.Equal(["batch-jobs", "batch-webhooks"], rules.Select(rule => rule.GetProperty("queueName").GetString()));
+        Assert.Equal(["batch-dispatch", "batch-jobs", "batch-lines", "batch-webhooks"], rules.Select(rule => rule.GetProperty("queueName").GetString()));
         Assert.All(rules, rule => Assert.Equal(identity, rule.GetProperty("identity").GetString()));
         Assert.NotEqual("functionapp", app.Text("kind"));
     }

@@ -60,7 +60,7 @@ public sealed class JobRequestParserTests
     public void Parse_Accepts(string json) => Assert.NotNull(Parse(json));
 
     [Theory]
-    [InlineData("""{}""", "prompt", "exactly one of prompt, messages and input_blob, saw none")]
+    [InlineData("""{}""", "prompt", "exactly one of prompt, prompt_token_ids, messages and input_blob, saw none")]
     [InlineData("""{"prompt":"a","messages":[{"role":"user","content":"b"}]}""", "prompt", "saw both")]
     [InlineData("""{"prompt":""}""", "prompt", "must not be empty")]
     [InlineData("""{"prompt":7}""", "prompt", "prompt must be a string, was the number 7")]

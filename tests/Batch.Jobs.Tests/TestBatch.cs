@@ -9,6 +9,7 @@ using Azure.Storage.Queues.Models;
 using Batch.Inference.Engine;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
+using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
@@ -33,10 +34,7 @@ internal sealed class TestBatch : IAsyncDisposable
 
     private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver)
     {
-        Clients = new StorageClients(
-            new TableServiceClient(connectionString, Faulty(new TableClientOptions())),
-            new BlobServiceClient(connectionString, Faulty(new BlobClientOptions())),
-            new QueueServiceClient(connectionString, Faulty(StorageClients.QueueOptions)));
+        Clients = ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
         var jobOptions = Options.Create(new JobsOptions());
         var webhookOptions = Options.Create(webhooks ?? new WebhookOptions { Secret = Secret });
@@ -55,8 +53,9 @@ internal sealed class TestBatch : IAsyncDisposable
         Control = new JobControl(Store, Intake, events, log, Time);
         Reader = new JobReader(Store, Engines);
         var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();
+        var calls = new WebhookCalls(new HttpClient(handler) { Timeout = WebhookCalls.Timeout }, webhookOptions, metrics, Time);
         Webhooks = new WebhookSender(
-            new HttpClient(handler) { Timeout = WebhookSender.Timeout }, new WebhookRequests(format, webhookOptions, Time), Store, queues, metrics, NullLogger<WebhookSender>.Instance);
+            calls, format, Store, new BatchWebhook(calls, new BatchStore(Clients), queues, NullLogger<BatchWebhook>.Instance), queues, NullLogger<WebhookSender>.Instance);
     }
 
     public StorageFaults Faults { get; } = new();
@@ -174,11 +173,20 @@ internal sealed class TestBatch : IAsyncDisposable
         await _services.DisposeAsync();
     }
 
-    private T Faulty<T>(T options)
-        where T : ClientOptions
+    /// <summary>Clients that fail as <paramref name="faults"/> says.</summary>
+    public static StorageClients ClientsOf(string connectionString, StorageFaults faults)
     {
-        options.AddPolicy(Faults, HttpPipelinePosition.PerCall);
-        options.Retry.MaxRetries = 0;
-        return options;
+        return new StorageClients(
+            new TableServiceClient(connectionString, Faulty(new TableClientOptions())),
+            new BlobServiceClient(connectionString, Faulty(new BlobClientOptions())),
+            new QueueServiceClient(connectionString, Faulty(StorageClients.QueueOptions)));
+
+        T Faulty<T>(T options)
+            where T : ClientOptions
+        {
+            options.AddPolicy(faults, HttpPipelinePosition.PerCall);
+            options.Retry.MaxRetries = 0;
+            return options;
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Azure.Data.Tables;
 using Batch.Jobs.Access;
+using Batch.Jobs.Batches;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 using Microsoft.Extensions.Options;
@@ -37,7 +38,7 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
         };
         if (options.Value.IncludePrompt && request is not null)
         {
-            var prompt = request.Prompt ?? JsonSerializer.Serialize(request.Messages, JobJson.Options);
+            var prompt = request.Prompt ?? JsonSerializer.Serialize<object?>(request.Messages ?? (object?)request.PromptTokenIds, JobJson.Options);
             row["Prompt"] = prompt.Length <= LongestPrompt ? prompt : prompt[..LongestPrompt];
         }
 
@@ -91,6 +92,32 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
             },
             cancellationToken);
     }
+
+    public Task BatchRequestedAsync(BatchRow batch, CancellationToken cancellationToken) => WriteAsync(
+        new TableEntity(PartitionOf(batch.Tenant, batch.CreatedAt), RowOf(batch.CreatedAt, batch.Id))
+        {
+            ["Kind"] = "batch",
+            ["BatchId"] = batch.Id,
+            ["Tenant"] = batch.Tenant,
+            ["Caller"] = batch.Caller,
+            ["Route"] = "POST /v1/batches",
+            ["At"] = batch.CreatedAt,
+            ["Input"] = batch.InputFileId ?? batch.InputBlob,
+        },
+        cancellationToken);
+
+    public Task BatchEndedAsync(BatchRow batch, CancellationToken cancellationToken) => WriteAsync(
+        new TableEntity(PartitionOf(batch.Tenant, batch.CreatedAt), RowOf(batch.CreatedAt, batch.Id))
+        {
+            ["Outcome"] = batch.State.ToString(),
+            ["Model"] = batch.Model,
+            ["FinishedAt"] = batch.EndedAt,
+            ["Lines"] = batch.Lines,
+            ["Succeeded"] = batch.Succeeded,
+            ["PromptTokens"] = batch.InputTokens,
+            ["CompletionTokens"] = batch.OutputTokens,
+        },
+        cancellationToken);
 
     private async Task WriteAsync(TableEntity row, CancellationToken cancellationToken) =>
         await _rows.UpsertEntityAsync(row, TableUpdateMode.Merge, cancellationToken);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Events;
 
@@ -15,6 +16,13 @@ internal static class WebhookSchedule
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1.5);
 
     public static int LastAttempt => Delays.Length + 1;
+
+    /// <summary>The wait after an attempt that ended so; null where there is none to come.</summary>
+    public static TimeSpan? DelayAfter(int attempt, string eventId, WebhookOutcome outcome) =>
+        outcome.MayRetry ? DelayAfter(attempt, eventId, outcome.RetryAfter) : null;
+
+    public static WebhookState StateAfter(WebhookOutcome outcome, TimeSpan? delay) =>
+        outcome.Error is null ? WebhookState.Delivered : delay is null ? WebhookState.Failed : WebhookState.Pending;
 
     /// <summary>
     /// The wait after <paramref name="attempt"/> (from 1) failed; null after the last. Up to a fifth longer than the ladder's step, by a

@@ -27,6 +27,10 @@ public static class JobErrorCode
     public const string RetriesExhausted = "retries_exhausted";
     public const string InvalidApiKey = "invalid_api_key";
     public const string InsufficientPermissions = "insufficient_permissions";
+    public const string InputNoPermissions = "input_no_permissions";
+    public const string BatchNotFound = "batch_not_found";
+    public const string BatchFinished = "batch_finished";
+    public const string FileNotFound = "file_not_found";
     public const string KeyNotFound = "key_not_found";
     public const string ScheduleNotFound = "schedule_not_found";
     public const string ScheduleBusy = "schedule_busy";

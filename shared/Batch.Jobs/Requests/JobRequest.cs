@@ -2,7 +2,7 @@ using Batch.Inference.Tokenizers;
 
 namespace Batch.Jobs.Requests;
 
-/// <summary>What a caller asks for, checked: exactly one of <see cref="Prompt"/> and <see cref="Messages"/> is set.</summary>
+/// <summary>What a caller asks for, checked: exactly one of <see cref="Prompt"/>, <see cref="Messages"/> and <see cref="PromptTokenIds"/> is set.</summary>
 public sealed record JobRequest
 {
     /// <summary>The caller's own id; submitting it again with the same content gives the same job.</summary>
@@ -18,6 +18,9 @@ public sealed record JobRequest
 
     /// <summary>The roles are system, user and assistant.</summary>
     public IReadOnlyList<ChatMessage>? Messages { get; init; }
+
+    /// <summary>The prompt as tokens of the model, each at least 0.</summary>
+    public IReadOnlyList<int>? PromptTokenIds { get; init; }
 
     public JobParameters Parameters { get; init; } = new();
 

@@ -15,6 +15,7 @@ public static class JobRequestParser
         ["tenant"] = (request, field) => request with { Tenant = JsonField.Name(field) },
         ["model"] = (request, field) => request with { Model = JsonField.Text(field, 256) },
         ["prompt"] = (request, field) => request with { Prompt = JsonField.Text(field, int.MaxValue) },
+        ["prompt_token_ids"] = (request, field) => request with { PromptTokenIds = JsonField.TokenIds(field) },
         ["messages"] = (request, field) => request with { Messages = JsonField.Messages(field) },
         ["webhook_url"] = (request, field) => request with { WebhookUrl = JsonField.WebAddress(field) },
         ["metadata"] = (request, field) => request with { Metadata = JsonField.Metadata(field) },
@@ -112,11 +113,13 @@ public static class JobRequestParser
 
     private static JobRequest Check(JobRequest request)
     {
-        if (request.Prompt is null == request.Messages is null)
+        string[] given = [.. new[] { (request.Prompt as object, "prompt"), (request.Messages, "messages"), (request.PromptTokenIds, "prompt_token_ids") }
+            .Where(pair => pair.Item1 is not null).Select(pair => pair.Item2)];
+        if (given.Length != 1)
         {
-            var seen = request.Prompt is null ? "none" : "both prompt and messages";
+            var seen = given.Length == 0 ? "none" : "both " + string.Join(" and ", given);
             throw new InvalidJobException(
-                JobErrorCode.InvalidRequest, $"give exactly one of prompt, messages and input_blob, saw {seen}", "prompt");
+                JobErrorCode.InvalidRequest, $"give exactly one of prompt, prompt_token_ids, messages and input_blob, saw {seen}", "prompt");
         }
 
         if (request.Prompt?.Length == 0)

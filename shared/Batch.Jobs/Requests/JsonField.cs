@@ -53,6 +53,12 @@ internal static partial class JsonField
         _ => throw Wrong(field, "a string or an array of strings"),
     };
 
+    public static IReadOnlyList<int> TokenIds(JsonProperty field) =>
+        field.Value.ValueKind == JsonValueKind.Array
+        && field.Value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0)
+            ? [.. field.Value.EnumerateArray().Select(item => item.GetInt32())]
+            : throw Wrong(field, "an array of token ids");
+
     /// <summary>Unix seconds, or ISO 8601 with an offset.</summary>
     public static DateTimeOffset Time(JsonProperty field)
     {

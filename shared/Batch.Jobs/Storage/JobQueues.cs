@@ -38,6 +38,9 @@ public sealed class JobQueues(StorageClients clients)
     public Task EnqueueWebhookAsync(string jobId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
         SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(jobId, attempt)), delay, cancellationToken);
 
+    public Task EnqueueBatchWebhookAsync(string tenant, string batchId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
+        SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(null, attempt, tenant, batchId)), delay, cancellationToken);
+
     private static async Task SendAsync(QueueClient queue, ReadOnlyMemory<byte> body, TimeSpan delay, CancellationToken cancellationToken)
     {
         var visible = TimeSpan.FromSeconds(Math.Ceiling(Math.Clamp(delay.TotalSeconds, 0, LongestDelay.TotalSeconds)));
@@ -48,6 +51,9 @@ public sealed class JobQueues(StorageClients clients)
 /// <summary>What waits on <c>batch-jobs</c>: the work itself is in the job's row.</summary>
 internal sealed record JobMessage([property: JsonPropertyName("jobId")] string JobId);
 
-/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1.</summary>
+/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1, for a job or for a batch of a tenant.</summary>
 internal sealed record WebhookMessage(
-    [property: JsonPropertyName("jobId")] string JobId, [property: JsonPropertyName("attempt")] int Attempt);
+    [property: JsonPropertyName("jobId")] string? JobId,
+    [property: JsonPropertyName("attempt")] int Attempt,
+    [property: JsonPropertyName("tenant")] string? Tenant = null,
+    [property: JsonPropertyName("batchId")] string? BatchId = null);

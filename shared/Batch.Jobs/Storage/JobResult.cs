@@ -45,7 +45,7 @@ public sealed record JobResult(
 }
 
 /// <summary>What was to be continued: one of them is set.</summary>
-public sealed record JobInput(string? Prompt, IReadOnlyList<ChatMessage>? Messages);
+public sealed record JobInput(string? Prompt, IReadOnlyList<ChatMessage>? Messages, IReadOnlyList<int>? PromptTokenIds = null);
 
 /// <summary>Tokens, as OpenAI counts them.</summary>
 public sealed record Usage(int PromptTokens, int CompletionTokens)

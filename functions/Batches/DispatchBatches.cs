@@ -1,0 +1,12 @@
+using Azure.Storage.Queues.Models;
+using Batch.Jobs.Batches;
+
+namespace Batch.Functions.Batches;
+
+/// <summary>Validates a new batch, then takes a turn at moving all batches along.</summary>
+public sealed class DispatchBatches(BatchDispatcher dispatcher)
+{
+    [Function(nameof(DispatchBatches))]
+    public Task RunAsync([QueueTrigger(BatchQueues.Dispatch)] QueueMessage message, CancellationToken cancellationToken) =>
+        dispatcher.ProcessAsync(message, cancellationToken);
+}

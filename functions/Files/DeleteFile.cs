@@ -1,0 +1,31 @@
+using System.Text.Json.Serialization;
+using Batch.Jobs.Access;
+using Batch.Jobs.Files;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions.Files;
+
+/// <summary>Deletes a file. A batch that was validated goes on: it works from a copy.</summary>
+public sealed class DeleteFile(ApiGate gate, FileStore files)
+{
+    [Function(nameof(DeleteFile))]
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/files/{id}")] HttpRequest request,
+        string id,
+        CancellationToken cancellationToken) => gate.RunAsync(
+            request,
+            ApiScopes.Submit,
+            async caller =>
+            {
+                if (await files.FindAsync(caller.Tenant, id, cancellationToken) is not { } file)
+                {
+                    return Api.FileNotFound(id);
+                }
+
+                await files.DeleteAsync(file, cancellationToken);
+                return Api.Json(new DeletedFile(id, "file", Deleted: true));
+            },
+            cancellationToken);
+
+    private sealed record DeletedFile(string Id, [property: JsonPropertyName("object")] string Kind, bool Deleted);
+}

@@ -1,0 +1,18 @@
+using Batch.Jobs.Access;
+using Batch.Jobs.Files;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions.Files;
+
+/// <summary>Takes a file, up to 200 MB, straight into blob storage.</summary>
+public sealed class UploadFile(ApiGate gate, FileIntake intake)
+{
+    [Function(nameof(UploadFile))]
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/files")] HttpRequest request, CancellationToken cancellationToken) =>
+        gate.RunAsync(
+            request,
+            ApiScopes.Submit,
+            async caller => Api.Json(await UploadForm.ReadAsync(request, intake, caller, cancellationToken)),
+            cancellationToken);
+}

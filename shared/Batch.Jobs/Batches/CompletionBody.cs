@@ -1,0 +1,184 @@
+using System.Buffers;
+using System.Text.Json;
+using Batch.Jobs.Requests;
+
+namespace Batch.Jobs.Batches;
+
+/// <summary>
+/// Turns the body of an OpenAI completion or chat completion into a <see cref="JobRequest"/>: what differs is written anew, what is the same
+/// passes, and what is unknown is refused by name.
+/// </summary>
+internal static class CompletionBody
+{
+    public const string Chat = "/v1/chat/completions";
+
+    // A job's own fields, which a body has no business with.
+    private static readonly HashSet<string> NotHere = new(StringComparer.Ordinal)
+    {
+        "id", "tenant", "webhook_url", "priority", "not_before", "deadline", "input_blob",
+    };
+
+    // What says something about the request, not about its text.
+    private static readonly HashSet<string> WithoutEffect = new(StringComparer.Ordinal) { "user", "safety_identifier", "metadata", "service_tier", "stream_options" };
+
+    public static JobRequest Parse(string endpoint, JsonElement body)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            foreach (var field in JsonField.Fields(body))
+            {
+                Write(writer, endpoint, field);
+            }
+
+            if (endpoint == Chat)
+            {
+                WriteLogprobs(writer, body);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        using var json = JsonDocument.Parse(buffer.WrittenMemory);
+        return JobRequestParser.Parse(json.RootElement);
+    }
+
+    private static void Write(Utf8JsonWriter writer, string endpoint, JsonProperty field)
+    {
+        var isChat = endpoint == Chat;
+        switch (field.Name)
+        {
+            case "prompt" when isChat:
+            case "messages" when !isChat:
+                throw new InvalidJobException(
+                    JobErrorCode.InvalidRequest, $"{field.Name} is not a field of {endpoint}; send {(isChat ? "messages" : "prompt")}", field.Name);
+            case "prompt":
+                WritePrompt(writer, field);
+                break;
+            case "messages":
+                writer.WritePropertyName(field.Name);
+                WriteMessages(writer, field);
+                break;
+            case "max_completion_tokens":
+                writer.WritePropertyName("max_tokens");
+                field.Value.WriteTo(writer);
+                break;
+            case "best_of" when field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt32(out var n) && n == 1:
+            case "stream" or "store" when field.Value.ValueKind == JsonValueKind.False:
+            case "logprobs" or "top_logprobs" when isChat:
+                break;
+            case var name when WithoutEffect.Contains(name):
+                break;
+            case var name when NotHere.Contains(name):
+                throw JsonField.Unknown(field);
+            default:
+                field.WriteTo(writer);
+                break;
+        }
+    }
+
+    // A chat asks in two fields, whether and how many; a text in one.
+    private static void WriteLogprobs(Utf8JsonWriter writer, JsonElement body)
+    {
+        var top = body.TryGetProperty("top_logprobs", out var given) && given.ValueKind != JsonValueKind.Null ? given : (JsonElement?)null;
+        var asked = body.TryGetProperty("logprobs", out var flag) ? flag.ValueKind : JsonValueKind.Null;
+        if (asked is not (JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null))
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, $"logprobs must be true or false, was {JsonField.Describe(flag)}", "logprobs");
+        }
+
+        if (top is { } many && (asked != JsonValueKind.True || many.ValueKind != JsonValueKind.Number))
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, "top_logprobs must be an integer beside logprobs: true", "top_logprobs");
+        }
+
+        if (asked == JsonValueKind.True)
+        {
+            writer.WritePropertyName("logprobs");
+            if (top is { } number)
+            {
+                number.WriteTo(writer);
+            }
+            else
+            {
+                writer.WriteNumberValue(0);
+            }
+        }
+    }
+
+    private static void WritePrompt(Utf8JsonWriter writer, JsonProperty field)
+    {
+        var prompt = field.Value;
+
+        // One prompt may come in a list of its own, as text or as tokens.
+        if (prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() > 0 && prompt[0].ValueKind is JsonValueKind.String or JsonValueKind.Array)
+        {
+            prompt = prompt.GetArrayLength() == 1
+                ? prompt[0]
+                : throw JsonField.Wrong(field, "one prompt", $"{prompt.GetArrayLength()}; send a line for each");
+        }
+
+        writer.WritePropertyName(prompt.ValueKind == JsonValueKind.Array ? "prompt_token_ids" : "prompt");
+        prompt.WriteTo(writer);
+    }
+
+    private static void WriteMessages(Utf8JsonWriter writer, JsonProperty field)
+    {
+        if (field.Value.ValueKind != JsonValueKind.Array)
+        {
+            throw JsonField.Wrong(field, "an array of {role, content}");
+        }
+
+        writer.WriteStartArray();
+        foreach (var message in field.Value.EnumerateArray())
+        {
+            if (message.ValueKind != JsonValueKind.Object)
+            {
+                throw JsonField.Wrong(field, "an array of {role, content}", "another shape");
+            }
+
+            writer.WriteStartObject();
+            foreach (var part in JsonField.Fields(message))
+            {
+                WriteMessageField(writer, field, part);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteMessageField(Utf8JsonWriter writer, JsonProperty messages, JsonProperty part)
+    {
+        switch (part.Name)
+        {
+            case "content":
+                writer.WriteString(part.Name, ContentOf(messages, part.Value));
+                break;
+            case "role" when part.Value.ValueKind == JsonValueKind.String && part.Value.GetString() == "developer":
+                writer.WriteString(part.Name, "system");
+                break;
+            case "name" or "refusal":
+                break;
+            default:
+                part.WriteTo(writer);
+                break;
+        }
+    }
+
+    private static string ContentOf(JsonProperty messages, JsonElement content) => content.ValueKind switch
+    {
+        JsonValueKind.String => content.GetString()!,
+        JsonValueKind.Array => string.Concat(content.EnumerateArray().Select(part => TextOf(messages, part))),
+        _ => throw JsonField.Wrong(messages, "messages whose content is a string or an array of text parts", JsonField.Describe(content)),
+    };
+
+    private static string TextOf(JsonProperty messages, JsonElement part) =>
+        part.ValueKind == JsonValueKind.Object
+        && part.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.GetString() == "text"
+        && part.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String
+            ? text.GetString()!
+            : throw JsonField.Wrong(messages, "messages whose parts are {type: text, text}", "a part of another type");
+}

@@ -1,0 +1,50 @@
+using System.Text;
+using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
+using Batch.Jobs.Storage;
+
+namespace Batch.Jobs.Batches;
+
+/// <summary>Log probabilities as OpenAI's text completions give them: four lists, an entry for each token.</summary>
+internal sealed record CompletionLogprobs(
+    IReadOnlyList<string> Tokens, IReadOnlyList<float?> TokenLogprobs, IReadOnlyList<IReadOnlyDictionary<string, float>?> TopLogprobs, IReadOnlyList<int> TextOffset)
+{
+    public static CompletionLogprobs? Of(JobChoice choice, IReadOnlyList<TokenScore>? prompt)
+    {
+        if (choice.Logprobs is not { } scored)
+        {
+            return null;
+        }
+
+        IReadOnlyList<TokenScore> all = [.. prompt ?? [], .. scored.Content];
+        var (offsets, offset) = (new List<int>(all.Count), 0);
+        foreach (var token in all)
+        {
+            offsets.Add(offset);
+            offset += token.Token.Length;
+        }
+
+        return new CompletionLogprobs(
+            [.. all.Select(token => token.Token)],
+            [.. all.Select(token => float.IsNaN(token.Logprob) ? (float?)null : token.Logprob)],
+            [.. all.Select(token => token.TopLogprobs is { } top ? Best(top) : null)],
+            offsets);
+    }
+
+    /// <summary>The tokens of a prompt that is echoed; the first has no probability, since nothing comes before it.</summary>
+    public static IReadOnlyList<TokenScore>? PromptOf(GenerationRequest request, IReadOnlyList<TokenScore>? scores, HfTokenizer tokenizer)
+    {
+        if (!request.Sampling.Echo || scores is null)
+        {
+            return null;
+        }
+
+        var first = request.PromptTokenIds[0];
+        var bytes = tokenizer.GetBytes(first).ToArray();
+        return [new TokenScore(Encoding.UTF8.GetString(bytes), first, float.NaN, [.. bytes.Select(b => (int)b)]), .. scores];
+    }
+
+    // Two tokens of the same text are one entry here, the better one.
+    private static Dictionary<string, float> Best(IReadOnlyList<TokenScore> top) =>
+        top.GroupBy(token => token.Token, StringComparer.Ordinal).ToDictionary(same => same.Key, same => same.Max(token => token.Logprob));
+}

@@ -1,0 +1,98 @@
+using System.Security.Cryptography;
+using System.Text;
+using Batch.Jobs.Requests;
+using Microsoft.Extensions.Logging;
+
+namespace Batch.Jobs.Batches;
+
+/// <summary>Runs one line of a batch through the engine, beside all others.</summary>
+public sealed partial class LineRunner(JobGenerator generator, EngineHost engines, TimeProvider time, ILogger<LineRunner> logger)
+{
+    /// <summary>
+    /// How the line ends: with its text, with what was wrong with it, or, once <paramref name="watched"/> says that the batch ends, without
+    /// an answer. A fault of the world's throws, unless this is the <paramref name="lastTry"/>.
+    /// </summary>
+    internal async Task<LineOutcome> RunAsync(BatchRow batch, ReadOnlyMemory<byte> text, WatchedBatch watched, bool lastTry, CancellationToken cancellationToken)
+    {
+        using var line = BatchLine.Parse(text, batch.Endpoint);
+        var id = IdOf(batch.Id, line.CustomId);
+        try
+        {
+            if (watched.Ending is { } ending)
+            {
+                return Unfinished(batch.Id, line.CustomId, ending);
+            }
+
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(watched.Stop, cancellationToken);
+            var generated = await GenerateAsync(batch, line, id, stop.Token);
+            cancellationToken.ThrowIfCancellationRequested();
+            return generated is null ? Unfinished(batch.Id, line.CustomId, watched.Ending!.Value) : Finished(batch, line, id, generated);
+        }
+        catch (InvalidJobException e)
+        {
+            return new LineOutcome(LineState.Errored, CompletionResponse.Refused(id, line.CustomId, e), e.Code);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && watched.Ending is { } ending)
+        {
+            return Unfinished(batch.Id, line.CustomId, ending);
+        }
+        catch (Exception e) when (lastTry && !cancellationToken.IsCancellationRequested)
+        {
+            LogGivenUp(e, batch.Id, id);
+            return GivenUp(batch.Id, line.CustomId, $"{e.GetType().Name}: {e.Message}");
+        }
+    }
+
+    /// <summary>The line of a batch that ended before it did.</summary>
+    internal static LineOutcome Unfinished(string batchId, string customId, LineState ending)
+    {
+        var (code, message) = ending == LineState.Expired
+            ? ("batch_expired", "This request could not be executed before the completion window expired.")
+            : ("batch_cancelled", "This request could not be executed before the batch was cancelled.");
+        return new LineOutcome(ending, CompletionResponse.Ended(IdOf(batchId, customId), customId, code, message), code);
+    }
+
+    internal static LineOutcome GivenUp(string batchId, string customId, string why) => new(
+        LineState.Errored,
+        CompletionResponse.Ended(IdOf(batchId, customId), customId, JobErrorCode.RetriesExhausted, $"The request was given up after several tries: {why}"),
+        JobErrorCode.RetriesExhausted);
+
+    // Null when it was stopped.
+    private async Task<GeneratedTexts?> GenerateAsync(BatchRow batch, BatchLine line, string id, CancellationToken stop)
+    {
+        var request = CompletionBody.Parse(batch.Endpoint, line.Body);
+        var engine = await engines.GetAsync(request.Model, stop);
+        var generation = generator.Prepare(id, request, request.Parameters.Seed ?? SeedOf(id), batch.Priority, engine);
+        var run = new TextGeneration(engine, generation, generation.Sampling.Echo ? request.Prompt! : "");
+        var (tokens, cached) = (new int[generation.Sampling.N], 0);
+        var choices = await JobGenerator.RunAsync(
+            run,
+            (index, update) =>
+            {
+                tokens[index] = update.CompletionTokens;
+                cached = index == 0 ? Math.Max(cached, update.CachedTokens) : cached;
+            },
+            stop);
+        return choices.Any(JobGenerator.IsCut)
+            ? stop.IsCancellationRequested ? null : throw new InvalidOperationException($"the engine cancelled line {id} unasked")
+            : new GeneratedTexts(
+                choices, CompletionLogprobs.PromptOf(generation, run.PromptLogprobs, engine.Tokenizer), generation.PromptTokenIds.Count, cached, tokens.Sum(),
+                engine.Model.Name, engine.Model.Identity);
+    }
+
+    private LineOutcome Finished(BatchRow batch, BatchLine line, string id, GeneratedTexts text)
+    {
+        var body = batch.Endpoint == CompletionBody.Chat ? CompletionResponse.Chat(id, time.GetUtcNow(), text) : CompletionResponse.Text(id, time.GetUtcNow(), text);
+        return new LineOutcome(
+            LineState.Succeeded, CompletionResponse.Completed(id, line.CustomId, body), null, text.PromptTokens, text.CachedTokens, text.CompletionTokens);
+    }
+
+    private static string IdOf(string batchId, string customId) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{batchId}\n{customId}")))[..32];
+
+    // Drawn for the line, so that run again it gives the same text; at most 53 bits, as readers of JSON know only doubles.
+    private static ulong SeedOf(string id) => Convert.ToUInt64(id[..16], 16) >> 11;
+
+    [LoggerMessage(LogLevel.Warning, "Batch {BatchId} gives up line {LineId}")]
+    private partial void LogGivenUp(Exception exception, string batchId, string lineId);
+}
