@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Batch.Benchmarks.Engine;
 using Batch.Benchmarks.References;
+using Batch.Benchmarks.Service;
 
 namespace Batch.Benchmarks;
 
@@ -9,7 +10,7 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Measures the engine, alone and beside its peers")
+        var root = new RootCommand("Measures the engine, alone and beside its peers, and the service around it")
         {
             EngineCommand.Create(),
             PeerCommand.Create(),
@@ -19,6 +20,7 @@ internal static class Program
             FirstTokenCommand.Create(),
             ReferenceCommand.Create(),
             CompareCommand.Create(),
+            ServiceCommand.Create(),
         };
         return root.Parse(args).InvokeAsync();
     }

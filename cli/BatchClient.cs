@@ -57,6 +57,25 @@ internal sealed class BatchClient(HttpClient http)
         return await ReadAsync(response, cancellationToken);
     }
 
+    /// <summary>Uploads the file of a batch, as it is read, and returns its id.</summary>
+    public async Task<string> UploadAsync(FileInfo file, CancellationToken cancellationToken)
+    {
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StreamContent(file.OpenRead()), "file", file.Name } };
+        using var response = await http.PostAsync(new Uri("v1/files", UriKind.Relative), form, cancellationToken);
+        return (await ReadAsync(response, cancellationToken)).GetProperty("id").GetString()!;
+    }
+
+    /// <summary>Writes what a route answers, as it comes.</summary>
+    public async Task DownloadAsync(string path, Stream to, CancellationToken cancellationToken)
+    {
+        using var response = await http.GetAsync(new Uri(path, UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        if (!response.IsSuccessStatusCode)
+        {
+            await ReadAsync(response, cancellationToken); // says what the server says
+        }
+        await response.Content.CopyToAsync(to, cancellationToken);
+    }
+
     /// <summary>Whether the server takes work; false while its model loads.</summary>
     public async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {

@@ -16,6 +16,8 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     JobCommands.CreateCancel(),
     JobCommands.CreateReplay(),
     ScheduleCommands.Create(),
+    BatchCommands.Create(),
+    FileCommands.Create(),
     KeyCommands.Create(),
     VerifyCommand.Create(),
     GenerateCommand.Create(),

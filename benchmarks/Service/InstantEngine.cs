@@ -1,0 +1,29 @@
+using System.Runtime.CompilerServices;
+using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
+
+namespace Batch.Benchmarks.Service;
+
+/// <summary>Answers at once, so that what is measured is everything but the model.</summary>
+internal sealed class InstantEngine : LlmEngine
+{
+    private static readonly OneTokenPerCharacter Characters = new();
+
+    public override ModelInfo Model { get; } = new("instant", "instant", "float32", "cpu", 1, 8192, 256, "instant");
+
+    public override HfTokenizer Tokenizer => Characters;
+
+    public override async IAsyncEnumerable<GenerationUpdate> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await Task.Yield();
+        yield return new GenerationUpdate("A draft of some length, as long as a short answer is, and a little more.", 16, FinishReason.Stop);
+    }
+
+    private sealed class OneTokenPerCharacter : HfTokenizer
+    {
+        public override int VocabularySize => 256;
+
+        public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Select(c => c % 256)];
+    }
+}
