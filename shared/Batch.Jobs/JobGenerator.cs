@@ -20,6 +20,12 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     {
         var engine = await engines.GetAsync(job.Model, cancellationToken);
         var request = await store.ReadRequestAsync(job, cancellationToken);
+        RequireModel(job.Model, engine.Model.Name);
+        if (request.Kind == JobKind.FillMask)
+        {
+            return await BlankFilling.RunAsync(job, request, engine, store, time, cancellationToken);
+        }
+
         var generation = Prepare(job, request, engine);
         var prefix = generation.Sampling.Echo ? request.Prompt! : "";
 
@@ -93,6 +99,14 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
     internal GenerationRequest Prepare(string id, JobRequest request, ulong seed, int priority, LlmEngine engine)
     {
         RequireModel(request.Model, engine.Model.Name);
+        if (engine is MaskFiller)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter,
+                $"kind '{JobKind.Generate}' needs a model that writes text, '{engine.Model.Name}' is a {engine.Model.Family} model, which fills blanks: ask for kind '{JobKind.FillMask}'",
+                "kind");
+        }
+
         var sampling = request.Parameters.Over(defaults.Of(engines.Find(request.Model))) with { Seed = seed };
         JobParameters.Refused(() => sampling.ValidateTokens(engine.Tokenizer.VocabularySize));
         if (sampling.Echo && request.Prompt is null)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Batch.Inference.Engine;
 using Batch.Inference.Engine.Interventions;
 using Batch.Jobs.Access;
 using Batch.Jobs.Receipts;
@@ -37,6 +38,9 @@ public sealed record JobView(
 
     /// <summary>The texts of a finished job that has several, or logprobs.</summary>
     public IReadOnlyList<JobChoice>? Choices { get; init; }
+
+    /// <summary>Of a job of kind fill-mask: for each blank what may stand there, best first.</summary>
+    public IReadOnlyList<IReadOnlyList<MaskCandidate>>? Candidates { get; init; }
 }
 
 public sealed record JobViewProgress(int CompletionTokens);
@@ -60,7 +64,7 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         {
             var result = await store.FindResultAsync(id, cancellationToken);
             var tellsMore = result?.Choices is { Count: > 1 } or [{ Logprobs: not null }];
-            return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt, Interventions = result?.Interventions };
+            return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt, Interventions = result?.Interventions, Candidates = result?.Candidates };
         }
 
         var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;

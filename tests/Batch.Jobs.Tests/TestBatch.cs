@@ -32,14 +32,14 @@ internal sealed class TestBatch : IAsyncDisposable
     // What the Functions host and the test itself use: no faults.
     private readonly QueueServiceClient _host;
 
-    private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver)
+    private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver, LlmEngine? engine)
     {
         Clients = ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
         var jobOptions = Options.Create(new JobsOptions());
         var webhookOptions = Options.Create(webhooks ?? new WebhookOptions { Secret = Secret });
         var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
-        Engines = new EngineHost((_, _) => Engine, engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
+        Engines = new EngineHost((_, _) => engine ?? Engine, engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
         Store = new JobStore(Clients);
         var queues = new JobQueues(Clients);
         var metrics = new JobMetrics(_services.GetRequiredService<IMeterFactory>());
@@ -83,9 +83,9 @@ internal sealed class TestBatch : IAsyncDisposable
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     public static async Task<TestBatch> StartAsync(
-        StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null)
+        StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null, LlmEngine? engine = null)
     {
-        var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver);
+        var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver, engine);
         await new StorageSetup(batch.Clients).StartingAsync(Cancellation);
         foreach (var queue in new[] { JobQueues.Jobs, JobQueues.FailedJobs, JobQueues.Events, JobQueues.Webhooks })
         {

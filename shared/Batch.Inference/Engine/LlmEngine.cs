@@ -61,7 +61,7 @@ public partial class LlmEngine : IAsyncDisposable
     {
         if (MaskFiller.Serves(ModelConfig.Load(Path.GetFullPath(options.ModelPath))))
         {
-            return MaskFiller.Load(options, logger);
+            return MaskFiller.Load(options, logger, progress);
         }
         if (Devices.Split(options.Device) is { Count: > 1 } devices)
         {

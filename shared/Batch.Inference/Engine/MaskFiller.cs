@@ -44,11 +44,11 @@ public partial class MaskFiller : LlmEngine
     internal static bool Serves(ModelConfig config) => config.ModelType == Bert.ModelType;
 
     /// <inheritdoc cref="LlmEngine.Load"/>
-    internal static MaskFiller Load(EngineOptions options, ILogger? logger = null, HfTokenizer? tokenizer = null)
+    internal static MaskFiller Load(EngineOptions options, ILogger? logger = null, IProgress<LoadProgress>? progress = null)
     {
         var folder = Path.GetFullPath(options.ModelPath);
         var config = ModelConfig.Load(folder);
-        tokenizer ??= HfTokenizer.Load(folder);
+        var tokenizer = HfTokenizer.Load(folder);
         if (tokenizer.MaskTokenId is null)
         {
             throw new InvalidDataException($"{folder}: the tokenizer names no mask_token, which a model that fills blanks needs");
@@ -62,7 +62,7 @@ public partial class MaskFiller : LlmEngine
 
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        using var weights = new WeightLoader(folder, dtype, device);
+        using var weights = new WeightLoader(folder, dtype, device, progress);
         var bert = new Bert(config, weights);
         if (tokenizer.VocabularySize > bert.VocabularySize)
         {
@@ -94,6 +94,13 @@ public partial class MaskFiller : LlmEngine
         return ids.Length <= Model.ContextLength
             ? new MaskedText(ids, blanks)
             : throw new ArgumentException($"the text has {ids.Length} tokens; {Model.Name} takes at most {Model.ContextLength}", nameof(text));
+    }
+
+    /// <summary>The id of a word that is one token: as the vocabulary writes it, else as a text of that word alone gives it; null for any other.</summary>
+    public virtual int? FindToken(string word)
+    {
+        var id = Tokenizer.FindToken(word) ?? (Tokenizer.Encode(word, addSpecialTokens: false) is [var only] ? only : null);
+        return id is { } found && !Tokenizer.IsSpecial(found) ? found : null;
     }
 
     /// <summary>

@@ -14,6 +14,9 @@ public sealed record JobRequest
     /// <summary>Null takes the configured model.</summary>
     public string? Model { get; init; }
 
+    /// <summary><see cref="JobKind.FillMask"/>; null generates.</summary>
+    public string? Kind { get; init; }
+
     public string? Prompt { get; init; }
 
     /// <summary>The roles are system, user and assistant.</summary>
@@ -21,6 +24,9 @@ public sealed record JobRequest
 
     /// <summary>The prompt as tokens of the model, each at least 0.</summary>
     public IReadOnlyList<int>? PromptTokenIds { get; init; }
+
+    /// <summary>The words to rank for a blank; null ranks all tokens.</summary>
+    public IReadOnlyList<string>? Targets { get; init; }
 
     public JobParameters Parameters { get; init; } = new();
 

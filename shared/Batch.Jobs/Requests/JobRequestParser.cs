@@ -14,6 +14,8 @@ public static class JobRequestParser
         ["id"] = (request, field) => request with { Id = JsonField.Name(field) },
         ["tenant"] = (request, field) => request with { Tenant = JsonField.Name(field) },
         ["model"] = (request, field) => request with { Model = JsonField.Text(field, 256) },
+        ["kind"] = (request, field) => request with { Kind = JobKind.Read(field) },
+        ["targets"] = (request, field) => request with { Targets = JobKind.ReadTargets(field) },
         ["prompt"] = (request, field) => request with { Prompt = JsonField.Text(field, int.MaxValue) },
         ["prompt_token_ids"] = (request, field) => request with { PromptTokenIds = JsonField.TokenIds(field) },
         ["messages"] = (request, field) => request with { Messages = JsonField.Messages(field) },
@@ -92,6 +94,7 @@ public static class JobRequestParser
         try
         {
             var request = root.EnumerateObject().Aggregate(new JobRequest(), Read);
+            JobKind.Check(request, root);
             return Check(request);
         }
         catch (InvalidOperationException)

@@ -37,6 +37,9 @@ public sealed record JobResult(
     /// <summary>The n texts.</summary>
     public IReadOnlyList<JobChoice> Choices { get; init; } = [];
 
+    /// <summary>Of a job of kind fill-mask: for each blank what may stand there, best first.</summary>
+    public IReadOnlyList<IReadOnlyList<MaskCandidate>>? Candidates { get; init; }
+
     /// <summary>Of every prompt token but the first, where prompt_logprobs, or echo with logprobs, asks for them.</summary>
     public IReadOnlyList<TokenScore>? PromptLogprobs { get; init; }
 

@@ -52,6 +52,16 @@ public sealed class MaskFillerTests
     }
 
     [Fact]
+    public async Task FindToken_TakesWordsOfOneToken()
+    {
+        using var folder = Model();
+        await using var filler = Load(folder);
+
+        Assert.Equal([6, 6, 11], new[] { "cat", "CAT", "##s" }.Select(filler.FindToken));
+        Assert.Equal([null, null, null], new[] { "cats", "bird", "[SEP]" }.Select(filler.FindToken));
+    }
+
+    [Fact]
     public async Task FillAsync_GivesTheSame_AloneAndBesideOthers()
     {
         using var folder = Model();
