@@ -7,8 +7,12 @@ internal static class KernelsCommand
 {
     public static Command Create()
     {
-        var command = new Command("kernels", "The own kernels beside the framework's operators");
-        command.SetAction(_ => KernelBenchmarks.RunAll());
+        var command = new Command("kernels", "The own kernels beside the framework's operators, and the sampler");
+        command.SetAction(_ =>
+        {
+            KernelBenchmarks.RunAll();
+            SamplerBenchmarks.RunAll();
+        });
         return command;
     }
 }

@@ -7,7 +7,8 @@ using Batch.Jobs.Storage;
 namespace Batch.Jobs;
 
 /// <summary>
-/// All n choices of one request: n texts of the same prompt, generated side by side, choice i drawn with seed + i. A choice that is cancelled has the finish
+/// All n choices of one request: n texts of the same prompt, generated side by side, choice i drawn with seed + i, or the
+/// n best that a beam search finds, possibly fewer. A choice that is cancelled has the finish
 /// reason cancelled; one that fails ends the others.
 /// </summary>
 /// <param name="engine">Writes the texts.</param>
@@ -15,7 +16,7 @@ namespace Batch.Jobs;
 /// <param name="prefix">What each text begins with: the prompt's text, where echo asks for it.</param>
 public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string prefix = "")
 {
-    private readonly CompletionReceipt[] _completions = new CompletionReceipt[request.Sampling.N];
+    private CompletionReceipt[] _completions = new CompletionReceipt[request.Sampling.N];
 
     /// <summary>What came out, for the receipt.</summary>
     public IReadOnlyList<CompletionReceipt> Completions => _completions;
@@ -30,6 +31,11 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     /// <param name="cancellationToken">Ends the choices; the texts so far stand.</param>
     public async Task<IReadOnlyList<JobChoice>> RunAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
     {
+        if (request.Sampling.NumBeams > 1)
+        {
+            return await SearchAsync(update, cancellationToken);
+        }
+
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var choices = Enumerable.Range(0, request.Sampling.N).Select(async index =>
         {
@@ -45,6 +51,24 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         });
         return await Task.WhenAll(choices);
     }
+
+    private async Task<IReadOnlyList<JobChoice>> SearchAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
+    {
+        var found = await engine.SearchAsync(request, length => update(0, new GenerationUpdate("", length, null)), cancellationToken);
+        var choices = new JobChoice[found.Count];
+        _completions = new CompletionReceipt[found.Count];
+        for (var index = 0; index < found.Count; index++)
+        {
+            var text = found[index];
+            update(index, text);
+            _completions[index] = CompletionReceipt.Of(request.Sampling.Seed!.Value, text.TokenIds!);
+            choices[index] = new JobChoice(index, prefix + text.Text, ReasonOf(text)) { StopReason = text.StopReason, Score = text.Score };
+        }
+
+        return choices;
+    }
+
+    private static string ReasonOf(GenerationUpdate last) => last.FinishReason!.Value.ToString().ToLowerInvariant();
 
     private async Task<JobChoice> RunChoiceAsync(int index, Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
     {
@@ -68,10 +92,14 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
             update(index, last = piece);
         }
 
-        var reason = last?.FinishReason ?? throw new InvalidOperationException($"the engine ended the text of {request.Id} without a reason");
+        if (last?.FinishReason is null)
+        {
+            throw new InvalidOperationException($"the engine ended the text of {request.Id} without a reason");
+        }
+
         CachedTokens = index == 0 ? last.CachedTokens : CachedTokens;
         _completions[index] = CompletionReceipt.Of(choice.Sampling.Seed!.Value, last.TokenIds ?? [], last.Interventions);
-        return new JobChoice(index, text.ToString(), reason.ToString().ToLowerInvariant())
+        return new JobChoice(index, text.ToString(), ReasonOf(last))
         {
             StopReason = last.StopReason,
             Interventions = last.Interventions,

@@ -32,7 +32,7 @@ public sealed class JobRequestParserTests
     {
         var request = Parse(
             """
-            {"prompt":"Once","n":2,"presence_penalty":-2,"frequency_penalty":0.25,"repetition_penalty":1.5,"temperature":1.5,"top_p":0.5,"top_k":-1,"min_p":0.2,
+            {"prompt":"Once","n":2,"presence_penalty":-2,"frequency_penalty":0.25,"repetition_penalty":1.5,"temperature":1.5,"top_p":0.5,"top_k":-1,"min_p":0.2,"typical_p":0.9,
              "seed":3,"stop":["a"],"stop_token_ids":[5,6],"ignore_eos":true,"max_tokens":null,"min_tokens":4,"logprobs":20,"prompt_logprobs":0,"echo":true,
              "include_stop_str_in_output":true,"skip_special_tokens":false,"logit_bias":{"11":-100,"12":1.5},"allowed_token_ids":[11,12],"bad_words":["foe"],"no_repeat_ngram_size":3,
              "dry_multiplier":0.8,"dry_base":2,"dry_allowed_length":3,"dry_sequence_breakers":["."],
@@ -42,7 +42,7 @@ public sealed class JobRequestParserTests
         var sampling = request.Parameters.Over(new SamplingParams { MinP = 0.5f });
 
         Assert.Equal((2, -2f, 0.25f, 1.5f, 1.5f), (sampling.N, sampling.PresencePenalty, sampling.FrequencyPenalty, sampling.RepetitionPenalty, sampling.Temperature));
-        Assert.Equal((0.5f, -1, 0.2f, 3UL), (sampling.TopP, sampling.TopK, sampling.MinP, sampling.Seed));
+        Assert.Equal((0.5f, -1, 0.2f, 0.9f, 3UL), (sampling.TopP, sampling.TopK, sampling.MinP, sampling.TypicalP, sampling.Seed));
         Assert.Equal([5, 6], sampling.StopTokenIds);
         Assert.Equal((null, 4, 20, 0, true, true, false), (sampling.MaxTokens, sampling.MinTokens, sampling.Logprobs, sampling.PromptLogprobs, sampling.Echo, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens));
         Assert.Equal([(11, -100f), (12, 1.5f)], sampling.LogitBias!.Select(pair => (pair.Key, pair.Value)));
@@ -50,6 +50,8 @@ public sealed class JobRequestParserTests
         Assert.Equal((0.8f, 2f, 3, 3), (sampling.DryMultiplier, sampling.DryBase, sampling.DryAllowedLength, sampling.NoRepeatNgramSize));
         Assert.Equal(["foe", "."], [sampling.BadWords[0], sampling.DrySequenceBreakers[0]]);
         Assert.Equal(new RepetitionDetectionParams(9, 2, 3), sampling.RepetitionDetection);
+        var beams = Parse("""{"prompt":"a","num_beams":4,"length_penalty":0.5,"early_stopping":"never"}""").Parameters.Over(new SamplingParams { Temperature = 0.7f, TopK = 20 });
+        Assert.Equal((4, 0.5f, EarlyStopping.Never, 0f, 0), (beams.NumBeams, beams.LengthPenalty, beams.EarlyStopping, beams.Temperature, beams.TopK));
     }
 
     [Theory]
@@ -96,6 +98,12 @@ public sealed class JobRequestParserTests
     [InlineData("""{"prompt":"a","dry_base":0.5}""", "dry_base", "at least 1, was 0.5")]
     [InlineData("""{"prompt":"a","repetition_detection":{"max_pattern_size":4}}""", "repetition_detection", "min_count from 2")]
     [InlineData("""{"prompt":"a","repetition_detection":{"size":4}}""", "repetition_detection", "one with \"size\"")]
+    [InlineData("""{"prompt":"a","typical_p":0}""", "typical_p", "above 0 and at most 1")]
+    [InlineData("""{"prompt":"a","num_beams":4,"temperature":0.5}""", "temperature", "0 or left out with num_beams above 1")]
+    [InlineData("""{"prompt":"a","num_beams":4,"top_p":0.5}""", "top_p", "left out with num_beams above 1")]
+    [InlineData("""{"prompt":"a","num_beams":2,"n":3}""", "n", "at most num_beams (2)")]
+    [InlineData("""{"prompt":"a","length_penalty":2}""", "length_penalty", "without num_beams above 1")]
+    [InlineData("""{"prompt":"a","early_stopping":"always"}""", "early_stopping", "true, false or \"never\"")]
     [InlineData("""{"prompt":"a","ignore_eos":"yes"}""", "ignore_eos", "true or false")]
     [InlineData("""{"prompt":"a","id":"a/b"}""", "id", "letters, digits")]
     [InlineData("""{"prompt":"a","tenant":""}""", "tenant", "1 to 128")]

@@ -57,10 +57,22 @@ internal sealed class EngineReplicas : LlmEngine
         }
         finally
         {
-            lock (_lock)
-            {
-                _tokens[at] -= tokens;
-            }
+            Done(at, tokens);
+        }
+    }
+
+    /// <summary>On one engine, whose prefix cache the beams share.</summary>
+    public override async Task<IReadOnlyList<GenerationUpdate>> SearchAsync(GenerationRequest request, Action<int>? progress, CancellationToken cancellationToken = default)
+    {
+        var tokens = request.PromptTokenIds.Count + (request.Sampling.MaxTokens ?? Model.ContextLength);
+        var at = Choose(tokens);
+        try
+        {
+            return await _engines[at].SearchAsync(request, progress, cancellationToken);
+        }
+        finally
+        {
+            Done(at, tokens);
         }
     }
 
@@ -80,6 +92,14 @@ internal sealed class EngineReplicas : LlmEngine
             var at = Array.IndexOf(_tokens, _tokens.Min());
             _tokens[at] += tokens;
             return at;
+        }
+    }
+
+    private void Done(int at, int tokens)
+    {
+        lock (_lock)
+        {
+            _tokens[at] -= tokens;
         }
     }
 

@@ -5,4 +5,11 @@ namespace Batch.Inference.Engine;
 /// <param name="PromptTokenIds">The prompt, [1 .. context length - 1] ids below the vocabulary size.</param>
 /// <param name="Sampling">Validated parameters.</param>
 /// <param name="Priority">Waiting requests of a higher priority are admitted first; equals in order of arrival.</param>
-public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptTokenIds, SamplingParams Sampling, int Priority = 0);
+public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptTokenIds, SamplingParams Sampling, int Priority = 0)
+{
+    /// <summary>So many of the last prompt tokens are text already, and count as such.</summary>
+    internal int TextTokens { get; init; }
+
+    /// <summary>Above 0 the next token is not chosen: so many of the likeliest are told as logprobs, for a <see cref="BeamSearch"/>.</summary>
+    internal int BeamCandidates { get; init; }
+}

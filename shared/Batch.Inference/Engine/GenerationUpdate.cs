@@ -43,6 +43,9 @@ public sealed record GenerationUpdate(string Text, int CompletionTokens, FinishR
     /// <summary>Of every prompt token but the first, on the first update, where prompt_logprobs or echo asks for them.</summary>
     public IReadOnlyList<TokenLogprobs>? PromptLogprobs { get; init; }
 
+    /// <summary>Of a text that a beam search found: its log probability over its length to the power of length_penalty.</summary>
+    public double? Score { get; init; }
+
     /// <summary>Tokens of the prompt that were not computed, since an earlier prompt began alike.</summary>
     public int CachedTokens { get; init; }
 

@@ -22,6 +22,7 @@ public partial class LlmEngine : IAsyncDisposable
     private readonly LoadedModel _model = null!;
     private readonly Scheduler _scheduler = null!;
     private readonly Sampler _sampler = null!;
+    private readonly RowLogprobs _promptLogprobs = null!;
     private readonly LogitsProcessors _processors = null!;
     private readonly ConstraintCompiler _constraints = null!;
     private readonly ILogger<LlmEngine> _logger = NullLogger<LlmEngine>.Instance;
@@ -39,6 +40,7 @@ public partial class LlmEngine : IAsyncDisposable
         (_model, _logger) = (model, logger ?? NullLogger<LlmEngine>.Instance);
         _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
         _sampler = new Sampler(model.Tokenizer.VocabularySize);
+        _promptLogprobs = new RowLogprobs(model.Tokenizer.VocabularySize);
         _processors = new LogitsProcessors(model.Tokenizer, model.EndOfText);
         _constraints = new ConstraintCompiler(model.Tokenizer, model.EndOfText);
         new Thread(Loop) { Name = "LlmEngine", IsBackground = true }.Start();
@@ -46,6 +48,8 @@ public partial class LlmEngine : IAsyncDisposable
 
     /// <summary>What is loaded.</summary>
     public virtual ModelInfo Model => _model.Info;
+
+    internal IReadOnlyCollection<int> EndOfText => _model.EndOfText;
 
     /// <summary>Encodes prompts for this model.</summary>
     public virtual HfTokenizer Tokenizer => _model.Tokenizer;
@@ -83,10 +87,15 @@ public partial class LlmEngine : IAsyncDisposable
     public virtual async IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         Validate(request);
+        if (request.Sampling.NumBeams > 1)
+        {
+            yield return (await SearchAsync(request, null, cancellationToken))[0];
+            yield break;
+        }
         var seed = request.Sampling.Seed ?? CounterRandom.SeedOf(request.Id);
         var sampling = request.Sampling;
-        var continuesText = request.PromptTokenIds.Any(id => !IsControl(id));
-        var text = new TextStream(Tokenizer, sampling.Stop, continuesText, sampling.IncludeStopStrInOutput, sampling.SkipSpecialTokens);
+        var continuesText = ContinuesText(request);
+        var text = NewText(request);
         var constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText);
         var rules = InterventionRules.Create(sampling, Tokenizer);
         var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived))
@@ -108,6 +117,19 @@ public partial class LlmEngine : IAsyncDisposable
         {
             sequence.Cancel(); // a caller who leaves early leaves the batch, too
         }
+    }
+
+    /// <summary>
+    /// The n likeliest texts that a beam search finds, best first, each whole as one last update. Cancelling ends the search with the beams so far.
+    /// </summary>
+    /// <param name="request">With num_beams above 1.</param>
+    /// <param name="progress">Told of each step: how many tokens long the beams are.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    public virtual async Task<IReadOnlyList<GenerationUpdate>> SearchAsync(GenerationRequest request, Action<int>? progress, CancellationToken cancellationToken = default)
+    {
+        Validate(request);
+        var beams = await new BeamSearch(this, request).RunAsync(progress, cancellationToken);
+        return [.. beams.Select(beam => Told(request, beam))];
     }
 
     /// <summary>Cancels what runs and frees the model.</summary>
@@ -141,6 +163,19 @@ public partial class LlmEngine : IAsyncDisposable
         }
         request.Sampling.ValidateTokens(Tokenizer.VocabularySize);
     }
+
+    private GenerationUpdate Told(GenerationRequest request, Beam beam)
+    {
+        var text = NewText(request);
+        var shown = beam.FinishReason != FinishReason.Stop || request.Sampling.IncludeStopStrInOutput ? beam.TokenIds : beam.TokenIds.SkipLast(1);
+        var pieces = string.Concat(shown.Select(token => text.Append(token, mayStop: false, out _)));
+        return new GenerationUpdate(pieces + text.Flush(), beam.TokenIds.Count, beam.FinishReason) { StopReason = beam.StopReason, TokenIds = beam.TokenIds, Score = beam.Score };
+    }
+
+    private TextStream NewText(GenerationRequest request) =>
+        new(Tokenizer, request.Sampling.Stop, ContinuesText(request), request.Sampling.IncludeStopStrInOutput, request.Sampling.SkipSpecialTokens);
+
+    private bool ContinuesText(GenerationRequest request) => request.PromptTokenIds.Any(id => !IsControl(id));
 
     private bool IsControl(int id) => id >= Tokenizer.VocabularySize || Tokenizer.IsSpecial(id);
 
@@ -226,7 +261,7 @@ public partial class LlmEngine : IAsyncDisposable
     }
 
     private void ScorePrompt(Sequence sequence, int position, ReadOnlySpan<float> logits) => sequence.PromptLogprobs!.Add(
-        RowLogprobs.Of(logits[..Tokenizer.VocabularySize], sequence.Tokens[position + 1], sequence.Sampling.PromptTop!.Value));
+        _promptLogprobs.Of(logits[..Tokenizer.VocabularySize], sequence.Tokens[position + 1], sequence.Sampling.PromptTop!.Value));
 
     // A sequence's next token, and whether it was the last.
     private void Advance(Sequence sequence, SampledToken sampled)

@@ -81,6 +81,9 @@ public partial class MaskFiller : LlmEngine
     public override IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default) =>
         throw new NotSupportedException($"{Model.Name} is a {Model.Family} model, which fills blanks and writes no text");
 
+    public override Task<IReadOnlyList<GenerationUpdate>> SearchAsync(GenerationRequest request, Action<int>? progress, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException($"{Model.Name} is a {Model.Family} model, which fills blanks and writes no text");
+
     /// <summary>The text's ids; each mask token written in it is a blank.</summary>
     /// <exception cref="ArgumentException">There is no blank, or the text is too long.</exception>
     public virtual MaskedText Read(string text)

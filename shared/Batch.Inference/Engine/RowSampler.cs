@@ -1,42 +1,50 @@
 namespace Batch.Inference.Engine;
 
 /// <summary>
-/// Chooses a token from one row of logits, in vLLM's order (vllm/v1/sample/sampler.py): the sequence's constraint, its processors, temperature, min_p, top_k, top_p, then one
-/// draw by inverse transform from the noise of (seed, position). The vocabulary is never sorted whole: candidates are ordered in growing batches until they
-/// suffice. One row at a time.
+/// Chooses a token from one row of logits, in vLLM's order (vllm/v1/sample/sampler.py): the sequence's constraint, its processors, temperature, min_p, top_k, top_p, then
+/// typical_p and one draw by inverse transform from the noise of (seed, position). The vocabulary is never sorted: blocks whose largest logit cannot matter
+/// are passed over, and what is left is few or counted into buckets (<see cref="Candidates"/>). One row at a time.
 /// </summary>
 internal sealed class RowSampler(int vocabularySize)
 {
-    private readonly float[] _keys = new float[vocabularySize];
+    private readonly float[] _maxima = new float[RowKernels.Blocks(vocabularySize)];
+    private readonly float[] _scratch = new float[RowKernels.Blocks(vocabularySize)];
+    private readonly double[] _masses = new double[RowKernels.Blocks(vocabularySize)];
+    private readonly float[] _weights = new float[RowKernels.Blocks(vocabularySize) * RowKernels.Block];
     private readonly int[] _ids = new int[vocabularySize];
+    private readonly Candidates _candidates = new(vocabularySize);
+    private readonly RowLogprobs _logprobs = new(vocabularySize);
+    private float[] _raw = [];
 
     /// <param name="logits">[vocabulary]; overwritten.</param>
     /// <param name="sequence">Whose row it is.</param>
     public SampledToken Sample(Span<float> logits, Sequence sequence)
     {
         var sampling = sequence.Sampling;
-        var raw = sampling.Logprobs is null ? [] : logits.ToArray();
+        if (sequence.Request.BeamCandidates > 0)
+        {
+            return _logprobs.Best(logits, sequence);
+        }
+        if (sampling.Logprobs is not null)
+        {
+            _raw = _raw.Length == 0 ? new float[vocabularySize] : _raw;
+            logits.CopyTo(_raw);
+        }
         var entropy = sequence.Interventions is { Rules.WantsEntropy: true } ? Entropy(logits) : 0;
         sequence.Constraint?.Mask(logits);
         foreach (var processor in sequence.Processors)
         {
             processor.Apply(logits, sequence);
         }
-        var max = logits[0];
-        foreach (var logit in logits)
+        var max = RowKernels.BlockMaxima(logits, _maxima);
+        if (!float.IsFinite(max))
         {
-            max = float.IsNaN(max) ? max : float.IsNaN(logit) ? logit : Math.Max(max, logit);
+            return float.IsNegativeInfinity(max) ? SampledToken.NoneAllowed : SampledToken.NotFinite;
         }
-        if (float.IsNaN(max) || float.IsPositiveInfinity(max))
-        {
-            return SampledToken.NotFinite;
-        }
-        if (float.IsNegativeInfinity(max))
-        {
-            return SampledToken.NoneAllowed;
-        }
-        var id = sampling.Temperature == 0f ? ArgMax(logits) : Draw(logits, sampling, CounterRandom.Uniform(sequence.Seed, sequence.PromptTokens + sequence.Draws));
-        return new SampledToken(id, sampling.Logprobs is { } top ? RowLogprobs.Of(raw, id, top) : null) { Entropy = entropy };
+        var id = sampling.Temperature == 0f
+            ? RowKernels.IndexOf(logits, _maxima, max)
+            : Draw(logits, max, sampling, CounterRandom.Uniform(sequence.Seed, sequence.PromptTokens + sequence.Draws));
+        return new SampledToken(id, sampling.Logprobs is { } top ? _logprobs.Of(_raw, id, top) : null) { Entropy = entropy };
     }
 
     // Of the softmax, in nats: log(sum of e^z) less the mean of z, with z = logit - max.
@@ -57,150 +65,98 @@ internal sealed class RowSampler(int vocabularySize)
         return Math.Log(sum) - weighted / sum;
     }
 
-    // Of equal logits the first wins.
-    private static int ArgMax(ReadOnlySpan<float> logits)
+    internal int Draw(ReadOnlySpan<float> logits, SamplingParams sampling, double uniform) =>
+        Draw(logits, RowKernels.BlockMaxima(logits, _maxima), sampling, uniform);
+
+    private int Draw(ReadOnlySpan<float> logits, float max, SamplingParams sampling, double uniform)
     {
-        var best = 0;
-        for (var i = 1; i < logits.Length; i++)
+        _candidates.Clear();
+        if (sampling.TopK > 0 && sampling.TopK < _maxima.Length)
         {
-            if (logits[i] > logits[best])
-            {
-                best = i;
-            }
+            return _candidates.Draw(sampling, CollectTop(logits, max, sampling), uniform);
         }
-        return best;
+        var total = RowKernels.Weights(logits, max, sampling.Temperature, sampling.MinP, _weights, _masses);
+        if (sampling is { TopK: <= 0, TopP: >= 1f, TypicalP: >= 1f })
+        {
+            return PickInOrder(logits.Length, uniform * total);
+        }
+        // All tokens below this together weigh less than what top_p leaves out.
+        var least = sampling.TopK > 0 ? 0.0 : (1.0 - sampling.TopP) * total / logits.Length * 0.999;
+        Collect(logits.Length, (float)least);
+        return _candidates.Draw(sampling, total, uniform);
     }
 
-    internal int Draw(ReadOnlySpan<float> logits, SamplingParams sampling, double uniform)
+    // The k + 1 largest maxima of blocks are k + 1 logits, so whatever is below the least of them is not among the top k, nor the first after them.
+    // Gives what the candidates weigh.
+    private double CollectTop(ReadOnlySpan<float> logits, float max, SamplingParams sampling)
     {
-        var max = float.NegativeInfinity;
-        foreach (var logit in logits)
-        {
-            max = Math.Max(max, logit);
-        }
-        // Candidates as unnormalised probabilities: 1 for the most likely.
+        _maxima.CopyTo(_scratch, 0);
+        var next = RowKernels.KthLargest(_scratch, sampling.TopK + 1);
+        var floor = next - 1e-6f * (max - next + Math.Max(1f, sampling.Temperature)); // logits so near may have one weight
         var count = 0;
-        var mass = 0.0;
-        for (var id = 0; id < logits.Length; id++)
+        for (var block = 0; block < _maxima.Length; block++)
         {
-            var weight = MathF.Exp((logits[id] - max) / sampling.Temperature);
-            if (weight >= sampling.MinP && weight > 0f)
+            if (_maxima[block] < floor)
             {
-                (_keys[count], _ids[count]) = (-weight, id);
-                mass += weight;
-                count++;
+                continue;
+            }
+            var end = Math.Min(logits.Length, (block + 1) * RowKernels.Block);
+            for (var id = block * RowKernels.Block; id < end; id++)
+            {
+                if (logits[id] >= floor)
+                {
+                    (_weights[count], _ids[count]) = (logits[id], id);
+                    count++;
+                }
             }
         }
-        var kept = count;
-        if (sampling.TopK > 0 && sampling.TopK < count)
-        {
-            kept = sampling.TopK;
-            SortFirst(kept, 0, count);
-            mass = 0;
-            for (var i = 0; i < kept; i++)
-            {
-                mass -= _keys[i];
-            }
-        }
-        if (sampling.TopP < 1f)
-        {
-            (kept, mass) = Nucleus(kept, sampling.TopP * mass, alreadySorted: kept < count);
-        }
-        return Pick(kept, uniform * mass);
-    }
-
-    // The fewest of the most likely candidates that together reach the mass.
-    private (int Kept, double Mass) Nucleus(int count, double wanted, bool alreadySorted)
-    {
-        var reached = 0.0;
-        var sorted = alreadySorted ? count : 0;
+        var total = RowKernels.Weights(_weights.AsSpan(0, count), max, sampling.Temperature, sampling.MinP, _weights, _masses);
         for (var i = 0; i < count; i++)
         {
-            if (i == sorted)
+            if (_weights[i] > 0f)
             {
-                var next = Math.Min(count, Math.Max(64, sorted * 8));
-                SortFirst(next - sorted, sorted, count);
-                sorted = next;
-            }
-            reached -= _keys[i];
-            if (reached >= wanted)
-            {
-                return (i + 1, reached);
+                _candidates.Add(_ids[i], _weights[i]);
             }
         }
-        return (count, reached);
+        return total;
     }
 
-    private int Pick(int count, double target)
+    private void Collect(int length, float least)
     {
-        for (var i = 0; i < count - 1; i++)
+        for (var block = 0; block < _masses.Length; block++)
         {
-            target += _keys[i];
-            if (target < 0)
+            if (_masses[block] < least || _masses[block] == 0)
             {
-                return _ids[i];
+                continue;
+            }
+            var end = Math.Min(length, (block + 1) * RowKernels.Block);
+            for (var id = block * RowKernels.Block; id < end; id++)
+            {
+                if (_weights[id] >= least && _weights[id] > 0f)
+                {
+                    _candidates.Add(id, _weights[id]);
+                }
             }
         }
-        return _ids[count - 1];
     }
 
-    // Brings the n most likely of the candidates [start, end) to its front, in order; equals by id, so that the result is the same everywhere.
-    private void SortFirst(int n, int start, int end)
+    // Block by block, then token by token; the last of all stands in for what rounding leaves.
+    private int PickInOrder(int length, double target)
     {
-        var (left, right) = (start, end - 1);
-        while (left < right)
+        var block = 0;
+        var last = Array.FindLastIndex(_masses, mass => mass > 0);
+        while (block < last && target >= _masses[block])
         {
-            var (pivotKey, pivotId) = (_keys[(left + right) / 2], _ids[(left + right) / 2]);
-            var (i, j) = (left, right);
-            while (i <= j)
+            target -= _masses[block++];
+        }
+        var drawn = -1;
+        for (var id = block * RowKernels.Block; id < Math.Min(length, (block + 1) * RowKernels.Block) && target >= 0; id++)
+        {
+            if (_weights[id] > 0f)
             {
-                while (Before(i, pivotKey, pivotId))
-                {
-                    i++;
-                }
-                while (After(j, pivotKey, pivotId))
-                {
-                    j--;
-                }
-                if (i <= j)
-                {
-                    (_keys[i], _keys[j], _ids[i], _ids[j]) = (_keys[j], _keys[i], _ids[j], _ids[i]);
-                    i++;
-                    j--;
-                }
-            }
-            if (start + n <= j + 1)
-            {
-                right = j;
-            }
-            else if (start + n > i)
-            {
-                left = i;
-            }
-            else
-            {
-                break;
+                (drawn, target) = (id, target - _weights[id]);
             }
         }
-        Array.Sort(_keys, _ids, start, n);
-        OrderEquals(start, start + n);
-    }
-
-    private bool Before(int i, float key, int id) => _keys[i] < key || (_keys[i] == key && _ids[i] < id);
-
-    private bool After(int i, float key, int id) => _keys[i] > key || (_keys[i] == key && _ids[i] > id);
-
-    private void OrderEquals(int start, int end)
-    {
-        for (var i = start; i < end;)
-        {
-            var j = i + 1;
-            while (j < end && _keys[j] == _keys[i])
-            {
-                j++;
-            }
-            Array.Sort(_ids, i, j - i);
-            i = j;
-        }
+        return drawn;
     }
 }

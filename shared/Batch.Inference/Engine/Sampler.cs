@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Batch.Inference.Kernels;
 
 namespace Batch.Inference.Engine;
 
@@ -9,7 +10,7 @@ namespace Batch.Inference.Engine;
 /// <param name="vocabularySize">Tokens that may be drawn: some models have more rows of embeddings than their tokenizer has tokens, and the rest is padding.</param>
 internal sealed class Sampler(int vocabularySize)
 {
-    private const int WorthAThread = 100_000; // logits
+    private const int WorthSharing = 100_000; // logits
 
     private readonly ConcurrentBag<RowSampler> _idle = [];
 
@@ -23,18 +24,17 @@ internal sealed class Sampler(int vocabularySize)
         fixed (float* first = logits)
         {
             var start = first; // rows do not overlap, and all are done before the span may move
-            var threads = Math.Min(Environment.ProcessorCount, (int)((long)sequences.Count * vocabularySize / WorthAThread));
-            if (threads < 2)
+            void SampleAt(int row) => tokens[row] = SampleRow(new Span<float>(start + (long)row * width, vocabularySize), sequences[row]);
+            if ((long)sequences.Count * vocabularySize >= WorthSharing)
             {
-                for (var row = 0; row < sequences.Count; row++)
-                {
-                    tokens[row] = SampleRow(new Span<float>(start + (long)row * width, vocabularySize), sequences[row]);
-                }
+                Workers.For(sequences.Count, SampleAt);
             }
             else
             {
-                Parallel.For(0, sequences.Count, new ParallelOptions { MaxDegreeOfParallelism = threads }, row =>
-                    tokens[row] = SampleRow(new Span<float>(start + (long)row * width, vocabularySize), sequences[row]));
+                for (var row = 0; row < sequences.Count; row++)
+                {
+                    SampleAt(row);
+                }
             }
         }
         return tokens;

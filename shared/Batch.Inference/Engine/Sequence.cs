@@ -17,8 +17,9 @@ internal sealed class Sequence
     {
         (Request, Seed, Text, Arrival) = (request, seed, text, arrival);
         Tokens = [.. request.PromptTokenIds];
+        PromptTokens = Tokens.Count - request.TextTokens;
         PromptLogprobs = request.Sampling.PromptTop is null ? null : new(Tokens.Count);
-        Counts = Penalties.AskedFor(request.Sampling) ? new TokenCounts(Tokens) : null;
+        Counts = Penalties.AskedFor(request.Sampling) ? new TokenCounts(Tokens, PromptTokens) : null;
     }
 
     public GenerationRequest Request { get; }
@@ -73,7 +74,7 @@ internal sealed class Sequence
     /// <summary>The prompt's tokens are scored: each must be computed, whatever the cache holds.</summary>
     public bool ScoresPrompt => Sampling.PromptLogprobs is not null || (Sampling.Echo && Sampling.Logprobs is not null);
 
-    public int PromptTokens => Request.PromptTokenIds.Count;
+    public int PromptTokens { get; }
 
     public int CompletionTokens => Tokens.Count - PromptTokens;
 

@@ -24,6 +24,9 @@ public static class ReceiptReplay
             return new ReplayReport(cause, notes, 0);
         }
 
+        IReadOnlyList<GenerationUpdate> beams = receipt.Parameters.NumBeams == 1
+            ? []
+            : await engine.SearchAsync(new GenerationRequest(recorded.Id, prompt, receipt.Parameters), null, cancellationToken);
         var tokens = 0;
         for (var i = 0; i < receipt.Completions.Count; i++)
         {
@@ -35,7 +38,8 @@ public static class ReceiptReplay
 
             var request = new GenerationRequest(
                 recorded.Id, prompt, receipt.Parameters with { Seed = ulong.Parse(completion.Seed, CultureInfo.InvariantCulture) });
-            var (ids, text, trail) = await RunAsync(engine, request, cancellationToken);
+            var (ids, text, trail) = receipt.Parameters.NumBeams == 1 ? await RunAsync(engine, request, cancellationToken)
+                : i < beams.Count ? (beams[i].TokenIds!, beams[i].Text, null) : ([], "", null);
             tokens += completion.TokenIds.Count;
             if (FirstDifference(completion.TokenIds, ids, recorded.IsCutShort) is { } difference)
             {

@@ -31,6 +31,7 @@ public static class JobRequestParser
         ["top_k"] = Parameter((parameters, field) => parameters with { TopK = JsonField.Integer(field) }),
         ["top_p"] = Parameter((parameters, field) => parameters with { TopP = JsonField.Number(field) }),
         ["min_p"] = Parameter((parameters, field) => parameters with { MinP = JsonField.Number(field) }),
+        ["typical_p"] = Parameter((parameters, field) => parameters with { TypicalP = JsonField.Number(field) }),
         ["presence_penalty"] = Parameter((parameters, field) => parameters with { PresencePenalty = JsonField.Number(field) }),
         ["frequency_penalty"] = Parameter((parameters, field) => parameters with { FrequencyPenalty = JsonField.Number(field) }),
         ["repetition_penalty"] = Parameter((parameters, field) => parameters with { RepetitionPenalty = JsonField.Number(field) }),
@@ -55,13 +56,16 @@ public static class JobRequestParser
         ["repetition_detection"] = Parameter((parameters, field) => parameters with { RepetitionDetection = SamplingField.RepetitionDetection(field) }),
         ["structured_outputs"] = Parameter((parameters, field) => StructuredField.Add(parameters, field, StructuredField.StructuredOutputs(field))),
         ["response_format"] = Parameter((parameters, field) => StructuredField.Add(parameters, field, StructuredField.ResponseFormat(field))),
+        ["num_beams"] = Parameter((parameters, field) => parameters with { NumBeams = JsonField.Integer(field) }),
+        ["length_penalty"] = Parameter((parameters, field) => parameters with { LengthPenalty = JsonField.Number(field) }),
+        ["early_stopping"] = Parameter((parameters, field) => parameters with { EarlyStopping = SamplingField.EarlyStopping(field) }),
     };
 
     // Parameters of OpenAI and vLLM that mean something there: a caller who gives one learns that it has no effect here.
     private static readonly HashSet<string> Unsupported = new(StringComparer.Ordinal)
     {
         "best_of", "top_logprobs", "stream", "json_schema", "tools", "tool_choice", "suffix", "user",
-        "typical_p", "num_beams", "length_penalty", "early_stopping", "use_beam_search", "num_return_sequences", "max_completion_tokens", "max_new_tokens",
+        "use_beam_search", "num_return_sequences", "max_completion_tokens", "max_new_tokens",
     };
 
     private const int MostLevels = 60; // a JSON Schema nests

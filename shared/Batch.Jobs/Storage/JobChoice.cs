@@ -15,6 +15,9 @@ public sealed record JobChoice(int Index, string Text, string FinishReason)
     [JsonConverter(typeof(StopReasonConverter))]
     public StopReason? StopReason { get; init; }
 
+    /// <summary>Of a beam: its log probability over its length to the power of length_penalty.</summary>
+    public double? Score { get; init; }
+
     /// <summary>As OpenAI's chat completions give them; an entry for each completion token.</summary>
     public ChoiceLogprobs? Logprobs { get; init; }
 

@@ -7,11 +7,17 @@ internal sealed class TokenCounts
 {
     private readonly Dictionary<int, Times> _times = [];
 
-    public TokenCounts(IReadOnlyList<int> prompt)
+    /// <param name="tokens">Of the prompt, then of the text.</param>
+    /// <param name="prompt">How many are the prompt's.</param>
+    public TokenCounts(List<int> tokens, int prompt)
     {
-        foreach (var token in prompt)
+        foreach (var token in CollectionsMarshal.AsSpan(tokens)[..prompt])
         {
             CollectionsMarshal.GetValueRefOrAddDefault(_times, token, out _).InPrompt++;
+        }
+        foreach (var token in CollectionsMarshal.AsSpan(tokens)[prompt..])
+        {
+            Add(token);
         }
     }
 
