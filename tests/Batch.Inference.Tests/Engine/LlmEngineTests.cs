@@ -111,6 +111,96 @@ public class LlmEngineTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => engine.RunAsync("b", [1], Greedy, Token));
     }
 
+    [Fact]
+    public async Task GenerateAsync_EndsWithStop_AtAStopToken_AndSaysWhich()
+    {
+        using var folder = TinyModel.Create("llama");
+        await using var engine = folder.Engine();
+        var text = (await engine.RunAsync("free", [5, 6], Greedy, Token)).Text;
+        var at = text.IndexOf(text[3], StringComparison.Ordinal);
+        var sampling = Greedy with { StopTokenIds = [text[3] - '\u4e00'], IgnoreEos = true };
+
+        var (without, last) = await EndAsync(engine, sampling);
+        var (with, _) = await EndAsync(engine, sampling with { IncludeStopStrInOutput = true });
+
+        Assert.Equal((text[..at], FinishReason.Stop, new StopReason(null, text[3] - '\u4e00')), (without, last.FinishReason, last.StopReason));
+        Assert.Equal(text[..(at + 1)], with);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SaysWhichStopStringEndedIt_AndNothingWhereTheModelDid()
+    {
+        using var folder = TinyModel.Create("llama");
+        await using var engine = folder.Engine();
+        var text = (await engine.RunAsync("free", [5, 6], Greedy, Token)).Text;
+        var (before, last) = await EndAsync(engine, Greedy with { Stop = ["never", text.Substring(4, 2)] });
+        Assert.Equal(text[..text.IndexOf(text.Substring(4, 2), StringComparison.Ordinal)], before);
+        Assert.Equal(new StopReason(text.Substring(4, 2), null), last.StopReason);
+        Assert.Null((await EndAsync(engine, Greedy)).Last.StopReason);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_EndsWithRepetition_WhenTheTextRepeatsItself()
+    {
+        using var folder = TinyModel.Create("llama");
+        await using var engine = folder.Engine();
+        var sampling = Greedy with { AllowedTokenIds = [65], RepetitionDetection = new RepetitionDetectionParams(4, 2, 3) };
+
+        var (text, last) = await EndAsync(engine, sampling);
+        var (longer, _) = await EndAsync(engine, sampling with { MinTokens = 9 });
+
+        Assert.Equal((new string('\u4e41', 6), FinishReason.Repetition), (text, last.FinishReason)); // three times a pattern of two
+        Assert.Equal(9, longer.Length);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_GoesOnToTheContextsEnd_WithoutMaxTokens()
+    {
+        using var folder = TinyModel.Create("gpt2");
+        await using var engine = folder.Engine();
+        Assert.Equal((TinyModel.Context - 3, FinishReason.Length), await Ending(engine, [1, 2, 3], Greedy with { MaxTokens = null }));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_EndsTheOneAlone_WhoseParametersLeaveNoToken()
+    {
+        using var folder = TinyModel.Create("llama");
+        await using var engine = folder.Engine();
+        var impossible = engine.RunAsync("none", [5, 6], Greedy with { AllowedTokenIds = [9], NoRepeatNgramSize = 1 }, Token);
+        var neighbour = engine.RunAsync("neighbour", [5, 6], Greedy, Token);
+        Assert.Contains("no token may follow", (await Assert.ThrowsAsync<GenerationRefusedException>(() => impossible)).Message, StringComparison.Ordinal);
+        Assert.Equal(16, (await neighbour).Tokens);
+    }
+
+    [Theory]
+    [InlineData("stop_token_ids")]
+    [InlineData("allowed_token_ids")]
+    [InlineData("logit_bias")]
+    public async Task GenerateAsync_RefusesTokens_ThatTheVocabularyLacks(string parameter)
+    {
+        using var folder = TinyModel.Create("llama");
+        await using var engine = folder.Engine();
+        var sampling = parameter switch
+        {
+            "stop_token_ids" => Greedy with { StopTokenIds = [TinyModel.Vocabulary] },
+            "allowed_token_ids" => Greedy with { AllowedTokenIds = [1, TinyModel.Vocabulary] },
+            _ => Greedy with { LogitBias = new Dictionary<int, float> { [TinyModel.Vocabulary] = 1 } },
+        };
+        var error = await Assert.ThrowsAsync<ArgumentException>(() => engine.RunAsync("a", [1], sampling, Token));
+        Assert.Contains($"{parameter} must be", error.Message, StringComparison.Ordinal);
+        Assert.Contains("was 260", error.Message, StringComparison.Ordinal);
+    }
+
+    private static async Task<(string Text, GenerationUpdate Last)> EndAsync(LlmEngine engine, SamplingParams sampling)
+    {
+        var (text, last) = ("", (GenerationUpdate?)null);
+        await foreach (var update in engine.GenerateAsync(new GenerationRequest("a", [5, 6], sampling.Validate()), Token))
+        {
+            (text, last) = (text + update.Text, update);
+        }
+        return (text, last!);
+    }
+
     private static async Task<(int, FinishReason)> Ending(LlmEngine engine, int[] prompt, SamplingParams sampling)
     {
         var result = await engine.RunAsync("a", prompt, sampling, Token);
