@@ -108,6 +108,7 @@ public sealed partial record SamplingParams
         RequireNoBeams(PromptLogprobs is null, "prompt_logprobs");
         RequireNoBeams(RepetitionDetection is null, "repetition_detection");
         RequireNoBeams(StructuredOutputs is null, StructuredOutputParams.Parameter);
+        RequireNoBeams(Interventions is null, "interventions");
     }
 
     private static void RequireNoBeams(bool neutral, string name)
