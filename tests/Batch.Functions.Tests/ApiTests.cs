@@ -38,7 +38,7 @@ public sealed class ApiTests(StorageEmulator storage)
     [Theory]
     [InlineData("""{"prompt":"a","top_p":3}""", "invalid_request", "top_p")]
     [InlineData("""{"prompt":"a","model":"other"}""", "model_not_found", "model")]
-    [InlineData("""{"prompt":"a","logprobs":1}""", "unsupported_parameter", "logprobs")]
+    [InlineData("""{"prompt":"a","suffix":"b"}""", "unsupported_parameter", "suffix")]
     [InlineData("""{"prompt":"a","webhook_url":"https://example.org"}""", "unsupported_parameter", "webhook_url")]
     [InlineData("{", "invalid_request", null)]
     public async Task SubmitJob_Answers400InTheErrorShape_WhenTheSubmissionIsWrong(string body, string code, string? param)
