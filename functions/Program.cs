@@ -12,6 +12,7 @@ using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Batch.Functions;
 
@@ -35,6 +36,7 @@ public static class Program
         services.AddOptionsWithValidateOnStart<JobsOptions>().BindConfiguration("Jobs").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<BatchOptions>().BindConfiguration("Batches").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<EventGridOptions>().BindConfiguration("EventGrid").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations();
 
         // Time, numbers and the storage account.
@@ -88,6 +90,10 @@ public static class Program
 
         // The world is told.
         services.AddSingleton<JobEventFormat>();
+        services.AddSingleton(provider => EventSink.Create(
+            provider.GetRequiredService<JobQueues>(),
+            provider.GetRequiredService<IOptions<EventGridOptions>>().Value,
+            AzureCredential.FromConfiguration(builder.Configuration)));
         services.AddSingleton<EventPublisher>();
         services.AddSingleton<WebhookAddressGuard>();
         services.AddHttpClient<WebhookCalls>(http => http.Timeout = WebhookCalls.Timeout)

@@ -281,13 +281,25 @@ public sealed class ApiTests(StorageEmulator storage)
         Assert.Contains("Models:scripted has the name of the default model", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Host_RefusesToStart_WhenASettingIsWrong()
+    [Theory]
+    [InlineData("--Webhooks:Secret=hunter2", "whsec_ followed by base64")]
+    [InlineData("--EventGrid:TopicEndpoint=http://example.org/api/events", "EventGrid:TopicEndpoint must be an https address")]
+    public async Task Host_RefusesToStart_WhenASettingIsWrong(string setting, string fault)
     {
         var error = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(
-            () => RunningHost.StartAsync(storage, Scripted, settings: "--Webhooks:Secret=hunter2"));
+            () => RunningHost.StartAsync(storage, Scripted, settings: setting));
 
-        Assert.Contains("whsec_ followed by base64", error.Message, StringComparison.Ordinal);
+        Assert.Contains(fault, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--EventGrid:TopicEndpoint=")]
+    [InlineData("--EventGrid:TopicEndpoint=https://evgt-test.swedencentral-1.eventgrid.azure.net/api/events")]
+    public async Task Host_Starts_WithOrWithoutATopic(string setting)
+    {
+        await using var host = await RunningHost.StartAsync(storage, Scripted, settings: setting);
+
+        Assert.Equal("ready", Text(await host.GetAsync("health/ready"), "status"));
     }
 
     private LlmEngine Scripted(EngineOptions options) => _engine;

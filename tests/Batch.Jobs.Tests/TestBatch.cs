@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Azure.Core;
 using Azure.Data.Tables;
+using Azure.Messaging.EventGrid;
 using Azure.Storage.Blobs;
 using Azure.Storage.Queues;
 using Azure.Storage.Queues.Models;
@@ -32,7 +33,7 @@ internal sealed class TestBatch : IAsyncDisposable
     // What the Functions host and the test itself use: no faults.
     private readonly QueueServiceClient _host;
 
-    private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver, LlmEngine? engine)
+    private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver, LlmEngine? engine, EventGridPublisherClient? topic)
     {
         Clients = ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
@@ -45,7 +46,7 @@ internal sealed class TestBatch : IAsyncDisposable
         var metrics = new JobMetrics(_services.GetRequiredService<IMeterFactory>());
         var log = new AuditLog(Clients, Options.Create(audit ?? new AuditOptions()), Time);
         var format = new JobEventFormat(Store, jobOptions);
-        var events = new EventPublisher(Store, queues, log, format, metrics, NullLogger<EventPublisher>.Instance);
+        var events = new EventPublisher(Store, new EventSink(queues, topic), log, format, metrics, NullLogger<EventPublisher>.Instance);
         Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, webhookOptions, Time);
         Processor = new JobProcessor(
             Intake, new JobGenerator(
@@ -83,9 +84,10 @@ internal sealed class TestBatch : IAsyncDisposable
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     public static async Task<TestBatch> StartAsync(
-        StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null, LlmEngine? engine = null)
+        StorageEmulator storage, AuditOptions? audit = null, WebhookOptions? webhooks = null, HttpMessageHandler? receiver = null, LlmEngine? engine = null,
+        EventGridPublisherClient? topic = null)
     {
-        var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver, engine);
+        var batch = new TestBatch(storage.ConnectionString, audit, webhooks, receiver, engine, topic);
         await new StorageSetup(batch.Clients).StartingAsync(Cancellation);
         foreach (var queue in new[] { JobQueues.Jobs, JobQueues.FailedJobs, JobQueues.Events, JobQueues.Webhooks })
         {

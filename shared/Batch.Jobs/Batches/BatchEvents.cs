@@ -1,4 +1,5 @@
 using Batch.Jobs.Audit;
+using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
 using CloudNative.CloudEvents;
 using CloudNative.CloudEvents.SystemTextJson;
@@ -8,11 +9,11 @@ using Microsoft.Extensions.Options;
 namespace Batch.Jobs.Batches;
 
 /// <summary>
-/// Tells the world of a batch that has ended: a CloudEvent on the events queue, and to the batch's webhook the body that OpenAI sends. Both
+/// Tells the world of a batch that has ended: a CloudEvent on the events queue and the Event Grid topic, and to the batch's webhook the body that OpenAI sends. Both
 /// have the id <c>{batch}:{state}</c>. Everything in them follows from the row, so they can be sent again byte for byte.
 /// </summary>
 public sealed partial class BatchEvents(
-    BatchStore store, JobQueues queues, BatchReader batches, AuditLog audit, IOptions<JobsOptions> options, ILogger<BatchEvents> logger)
+    BatchStore store, EventSink sink, BatchReader batches, AuditLog audit, IOptions<JobsOptions> options, ILogger<BatchEvents> logger)
 {
     private static readonly JsonEventFormatter Formatter = new(JobJson.Options, default);
 
@@ -24,10 +25,10 @@ public sealed partial class BatchEvents(
         }
 
         await audit.BatchEndedAsync(row, cancellationToken);
-        await queues.SendEventAsync(Encode(row), cancellationToken);
+        await sink.SendAsync(Encode(row), cancellationToken);
         if (row.WebhookUrl is not null)
         {
-            await queues.EnqueueBatchWebhookAsync(row.Tenant, row.Id, attempt: 1, TimeSpan.Zero, cancellationToken);
+            await sink.EnqueueBatchWebhookAsync(row.Tenant, row.Id, cancellationToken);
         }
 
         LogEnded(row.Id, row.Tenant, row.State, row.Succeeded, row.Errored, row.CancelledLines + row.ExpiredLines);

@@ -5,11 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace Batch.Jobs.Events;
 
 /// <summary>
-/// Tells the world of a finished job: audit log, events queue, webhook. Each step may be repeated and is, until the row says published;
+/// Tells the world of a finished job: audit log, events queue, Event Grid topic, webhook. Each step may be repeated and is, until the row says published;
 /// consumers tell repetitions by the event's id.
 /// </summary>
 public sealed partial class EventPublisher(
-    JobStore store, JobQueues queues, AuditLog audit, JobEventFormat format, JobMetrics metrics, ILogger<EventPublisher> logger)
+    JobStore store, EventSink sink, AuditLog audit, JobEventFormat format, JobMetrics metrics, ILogger<EventPublisher> logger)
 {
     public async Task<Job> PublishAsync(Job job, CancellationToken cancellationToken)
     {
@@ -20,10 +20,10 @@ public sealed partial class EventPublisher(
 
         await store.DeleteProgressAsync(job.Id, cancellationToken);
         await audit.FinishedAsync(job, cancellationToken);
-        await queues.SendEventAsync(format.Encode(job), cancellationToken);
+        await sink.SendAsync(format.Encode(job), cancellationToken);
         if (job.WebhookUrl is not null)
         {
-            await queues.EnqueueWebhookAsync(job.Id, attempt: 1, TimeSpan.Zero, cancellationToken);
+            await sink.EnqueueWebhookAsync(job.Id, cancellationToken);
         }
 
         // Checkpoint: published. A crash before it sends the same event, under the same id, once more.

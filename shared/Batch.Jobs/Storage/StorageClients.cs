@@ -1,6 +1,4 @@
-using Azure.Core;
 using Azure.Data.Tables;
-using Azure.Identity;
 using Azure.Storage.Blobs;
 using Azure.Storage.Queues;
 using Microsoft.Extensions.Configuration;
@@ -10,15 +8,15 @@ namespace Batch.Jobs.Storage;
 /// <summary>The three clients of one storage account.</summary>
 public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient Blobs, QueueServiceClient Queues)
 {
-    private const string Connection = "AzureWebJobsStorage";
+    internal const string Connection = "AzureWebJobsStorage";
 
     /// <summary>The Functions host reads base64 (host.json, messageEncoding); the client's own default is none.</summary>
     public static QueueClientOptions QueueOptions => new() { MessageEncoding = QueueMessageEncoding.Base64 };
 
     /// <summary>
     /// From the connection string <c>AzureWebJobsStorage</c>, or keyless from <c>AzureWebJobsStorage__accountName</c> (or
-    /// <c>__tableServiceUri</c>, <c>__blobServiceUri</c>, <c>__queueServiceUri</c>) with <c>__credential</c> and <c>__clientId</c>: the
-    /// same settings as the Functions host reads.
+    /// <c>__tableServiceUri</c>, <c>__blobServiceUri</c>, <c>__queueServiceUri</c>) with <see cref="AzureCredential"/>: the same
+    /// settings as the Functions host reads.
     /// </summary>
     public static StorageClients FromConfiguration(IConfiguration configuration)
     {
@@ -28,15 +26,7 @@ public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient
             return new(new(connectionString), new(connectionString), new(connectionString, QueueOptions));
         }
 
-        TokenCredential credential = (section["credential"], section["clientId"]) switch
-        {
-            ("managedidentity", { Length: > 0 } clientId) => new ManagedIdentityCredential(
-                ManagedIdentityId.FromUserAssignedClientId(clientId)),
-            ("managedidentity", _) => new ManagedIdentityCredential(ManagedIdentityId.SystemAssigned),
-            (_, { Length: > 0 } clientId) => new DefaultAzureCredential(
-                new DefaultAzureCredentialOptions { ManagedIdentityClientId = clientId }),
-            _ => new DefaultAzureCredential(),
-        };
+        var credential = AzureCredential.FromConfiguration(configuration);
         return new(
             new(Endpoint(section, "table"), credential), new(Endpoint(section, "blob"), credential),
             new(Endpoint(section, "queue"), credential, QueueOptions));

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json;
+using Azure.Messaging.EventGrid;
 using Azure.Storage.Queues;
 using Azure.Storage.Queues.Models;
 using Batch.Inference.Engine;
@@ -26,7 +27,7 @@ internal sealed class TestBatches : IAsyncDisposable
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly QueueServiceClient _host;
 
-    private TestBatches(string connectionString, BatchOptions? options, bool loads)
+    private TestBatches(string connectionString, BatchOptions? options, bool loads, EventGridPublisherClient? topic)
     {
         Clients = TestBatch.ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
@@ -54,7 +55,7 @@ internal sealed class TestBatches : IAsyncDisposable
         BatchDispatcher NewDispatcher() => new(
             Store, Blobs, Queues, new BatchValidator(Store, Blobs, Clients, Files, Engines, batchOptions),
             new BatchCollector(Store, Blobs, new BatchFiles(Blobs, Files), Time),
-            new BatchEvents(Store, jobQueues, Reader, audit, jobOptions, NullLogger<BatchEvents>.Instance),
+            new BatchEvents(Store, new EventSink(jobQueues, topic), Reader, audit, jobOptions, NullLogger<BatchEvents>.Instance),
             new DispatchTurns(Clients, Queues, Time), batchOptions, Time, NullLogger<BatchDispatcher>.Instance);
     }
 
@@ -97,9 +98,9 @@ internal sealed class TestBatches : IAsyncDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<TestBatches> StartAsync(StorageEmulator storage, BatchOptions? options = null, bool loads = true)
+    public static async Task<TestBatches> StartAsync(StorageEmulator storage, BatchOptions? options = null, bool loads = true, EventGridPublisherClient? topic = null)
     {
-        var batches = new TestBatches(storage.ConnectionString, options, loads);
+        var batches = new TestBatches(storage.ConnectionString, options, loads, topic);
         await new StorageSetup(batches.Clients).StartingAsync(Cancellation);
         foreach (var queue in new[] { BatchQueues.Lines, BatchQueues.Dispatch, JobQueues.Events, JobQueues.Webhooks })
         {
