@@ -11,6 +11,18 @@ public sealed class AppTests
     private static readonly string[] Tables = ["apikeys", "audit", "batches", "files", "jobs", "scheduleruns", "schedules"];
     private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "outputs", "progress", "results"];
 
+    // What the Functions host, its storage extension, ASP.NET, Azure Monitor, Azure.Identity and NVIDIA's container runtime read.
+    private static readonly string[] OthersSettings =
+    [
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "APPLICATIONINSIGHTS_CONNECTION_STRING", "ASPNETCORE_URLS", "AZURE_CLIENT_ID",
+        "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential",
+        "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "FUNCTIONS_WORKER_RUNTIME",
+        "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES",
+    ];
+
+    // Section to the names in it; a section that is a dictionary of models has the names of Engine and is left out.
+    private static readonly Dictionary<string, string[]> Sections = ReadSections();
+
     private readonly Snapshot _main = Snapshot.Load("main");
     private readonly Snapshot _isolated = Snapshot.Load("isolated");
 
@@ -57,6 +69,35 @@ public sealed class AppTests
         Assert.DoesNotContain("AzureWebJobsStorage", settings.Keys);
         Assert.Equal(modelPath, settings["Engine__ModelPath"]);
         Assert.Equal("cuda", settings["Engine__Device"]);
+    }
+
+    [Theory]
+    [InlineData("main")]
+    [InlineData("isolated")]
+    public void Settings_AreReadByTheCode(string name)
+    {
+        var read = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}__{property}")).Concat(OthersSettings).ToHashSet();
+        var set = Container(Snapshot.Load(name)).GetProperty("env").EnumerateArray().Select(each => each.GetProperty("name").GetString()!).ToList();
+
+        Assert.Equal(set.Distinct(), set);
+        AssertNone(set.Except(read), "set by the template and read by nobody");
+    }
+
+    [Fact]
+    public void Settings_OfTheCode_AreDocumented()
+    {
+        var settings = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}:{property}"));
+
+        AssertNone(settings.Except(DocumentedSettings()), "not in the settings table of docs/operations.md");
+    }
+
+    [Fact]
+    public void Settings_OfTheDocumentation_AreReadByTheCode()
+    {
+        var settings = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}:{property}"));
+        var documented = DocumentedSettings().Where(setting => Sections.ContainsKey(setting.Split(':')[0]));
+
+        AssertNone(documented.Except(settings), "in docs/operations.md and read by nobody");
     }
 
     [Theory]
@@ -144,4 +185,33 @@ public sealed class AppTests
     }
 
     private static JsonElement Container(Snapshot snapshot) => snapshot.Single("Microsoft.App/containerApps")["properties.template.containers"][0];
+
+    private static void AssertNone(IEnumerable<string> settings, string fault) =>
+        Assert.True(!settings.Any(), $"{fault}: {string.Join(", ", settings)}");
+
+    private static Dictionary<string, string[]> ReadSections()
+    {
+        string[] files = [.. Repository.SourceFiles("shared")];
+        var bindings = Regex.Matches(Repository.Read("functions", "Program.cs"), @"AddOptionsWithValidateOnStart<(?<class>\w+)(?:, \w+)?>\(\)\.BindConfiguration\(""(?<section>\w+)""\)");
+        var sections = bindings.ToDictionary(binding => binding.Groups["section"].Value, binding => PropertiesOf(binding.Groups["class"].Value));
+        Assert.Equal(["Access", "Audit", "Batches", "Engine", "EventGrid", "Jobs", "Models", "Webhooks"], sections.Keys.Order(StringComparer.Ordinal));
+        Assert.True(sections.Remove("Models", out var none) && none.Length == 0);
+        Assert.All(sections, section => Assert.NotEmpty(section.Value));
+        return sections;
+
+        string[] PropertiesOf(string type) =>
+            [.. Regex.Matches(File.ReadAllText(files.Single(file => Path.GetFileName(file) == $"{type}.cs")), @"(?m)^    public (?:required )?[\w<>?, \[\]]+ (\w+) \{ get; set; \}").Select(match => match.Groups[1].Value)];
+    }
+
+    // First column of the table: `Section:Name`, `Other`, the section said once; what follows a dictionary's name is the reader's.
+    private static IEnumerable<string> DocumentedSettings()
+    {
+        foreach (Match row in Regex.Matches(Repository.Read("docs", "operations.md"), @"(?m)^\| `(?<section>\w+):(?<cell>[^|]+)\|"))
+        {
+            foreach (Match setting in Regex.Matches($"`{row.Groups["cell"].Value}", @"`(?:\w+:)??(?<name>\w+)(?::\w+)?`"))
+            {
+                yield return $"{row.Groups["section"].Value}:{setting.Groups["name"].Value}";
+            }
+        }
+    }
 }
