@@ -13,12 +13,12 @@ internal static class Settings
 
     public static Option<int[]> Batches() => List("--batch", "texts at once, such as 1,8,32", text => int.TryParse(text, out var n) && n is >= 1 and <= 32 ? n : throw new ArgumentException($"--batch is 1 to 32, was '{text}'"), 1, 8, 32);
 
-    public static Option<string[]> DTypes() => List("--dtype", "bf16, f32", text => text switch
+    public static Option<string[]> DTypes(params string[] byDefault) => List("--dtype", "bf16, f32", text => text switch
     {
         "bf16" or "bfloat16" => "bfloat16",
         "f32" or "float32" => "float32",
         _ => throw new ArgumentException($"--dtype is bf16 or f32, was '{text}'"),
-    }, "bfloat16", "float32");
+    }, byDefault.Length > 0 ? byDefault : ["bfloat16", "float32"]);
 
     /// <summary>A dtype as the command line has it.</summary>
     public static string Short(string dtype) => dtype == "bfloat16" ? "bf16" : "f32";

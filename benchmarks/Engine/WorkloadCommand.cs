@@ -18,7 +18,7 @@ internal static class WorkloadCommand
 
     public static Command Create()
     {
-        var (shapes, dtypes, json) = (Settings.Shapes("gpt2"), Settings.DTypes(), Settings.Json());
+        var (shapes, dtypes, json) = (Settings.Shapes("gpt2"), Settings.DTypes("bfloat16"), Settings.Json());
         var command = new Command("workload", "64 jobs of mixed length: continuous batching, static batches and one at a time") { shapes, dtypes, json };
         command.SetAction(async (result, _) =>
         {

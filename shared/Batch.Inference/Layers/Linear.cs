@@ -17,6 +17,11 @@ internal abstract class Linear : IDisposable
     /// <returns>[…, out]</returns>
     public abstract Tensor Forward(Tensor x);
 
+    /// <summary>Rows of the weight, as an embedding tied to this layer takes them.</summary>
+    /// <param name="outputs">[rows] int64, each below out.</param>
+    /// <returns>[rows, in]</returns>
+    public abstract Tensor Rows(Tensor outputs);
+
     public abstract void Dispose();
 }
 
@@ -27,6 +32,8 @@ internal sealed class PlainLinear(Tensor weight, Tensor? bias) : Linear
     private readonly Tensor? bias = bias?.DetachFromDisposeScope();
 
     public override Tensor Forward(Tensor x) => nn.functional.linear(x, weight, bias);
+
+    public override Tensor Rows(Tensor outputs) => weight.index_select(0, outputs);
 
     public override void Dispose()
     {

@@ -41,6 +41,9 @@ internal sealed unsafe class PackedLinear : Linear
         }
     }
 
+    // Of 32 bits, in a row of the weight.
+    private int Words => dtype == ScalarType.BFloat16 ? inputs / 2 : inputs;
+
     public static bool Serves(Tensor weight) =>
         weight.device_type == DeviceType.CPU && Brgemm.Serves(weight.dtype) && (weight.dtype == ScalarType.Float32 || weight.shape[1] % 2 == 0);
 
@@ -70,6 +73,25 @@ internal sealed unsafe class PackedLinear : Linear
                 {
                     Multiply<Float32Lanes>(source, rows, weight, offset, target, tile);
                 }
+            }
+        });
+        return y;
+    }
+
+    public override Tensor Rows(Tensor outputs)
+    {
+        var words = Words;
+        using var wanted = outputs.contiguous();
+        var y = empty([wanted.shape[0], inputs], dtype);
+        var ids = (long*)wanted.Pointer();
+        uint* source = (uint*)packed.Pointer(), target = (uint*)y.Pointer();
+        Workers.For((int)wanted.shape[0], row =>
+        {
+            var from = source + ids[row] / Tile * words * Tile + ids[row] % Tile;
+            var to = target + (long)row * words;
+            for (var k = 0; k < words; k++)
+            {
+                to[k] = from[k * Tile];
             }
         });
         return y;
@@ -118,7 +140,7 @@ internal sealed unsafe class PackedLinear : Linear
     private void Pack(uint* source, uint* target)
     {
         const int Line = 16;
-        var words = dtype == ScalarType.BFloat16 ? inputs / 2 : inputs;
+        var words = Words;
         Workers.For(tiles, tile =>
         {
             var to = target + (long)tile * words * Tile;

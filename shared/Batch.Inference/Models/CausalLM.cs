@@ -74,7 +74,7 @@ internal abstract class CausalLM : IDisposable
     }
 
     /// <summary>Keeps a linear layer for the model's life.</summary>
-    /// <param name="weight">[out, in]; for a head tied to the embeddings, their alias.</param>
+    /// <param name="weight">[out, in]; the layer takes it over.</param>
     protected Linear OwnLinear(Tensor weight, Tensor? bias = null)
     {
         var linear = Linear.Create(weight, bias);
@@ -86,21 +86,24 @@ internal abstract class CausalLM : IDisposable
     protected Linear TakeLinear(WeightLoader weights, string name, long rows, long columns, bool bias = false) =>
         OwnLinear(weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
 
-    /// <summary>The output layer: its own, or the embeddings again.</summary>
-    protected Linear TakeHead(WeightLoader weights, Tensor embeddings, bool tied, string name = "lm_head.weight")
+    /// <summary>The table of embeddings, [vocabulary, hidden], and the output layer, which has a weight of its own or, tied, the same.</summary>
+    protected (Embedding Embeddings, Linear Head) TakeEmbeddings(WeightLoader weights, string name, long vocabulary, long hidden, bool tied, string head = "lm_head.weight")
     {
+        var table = weights.Take(name, vocabulary, hidden);
         if (!tied)
         {
-            return OwnLinear(weights.Take(name, embeddings.shape));
+            var own = OwnLinear(weights.Take(head, vocabulary, hidden));
+            return (new Embedding(Own(table), own), own);
         }
-        weights.Ignore(stored => stored == name); // some files store the tied head a second time
-        return OwnLinear(embeddings.alias());
+        weights.Ignore(stored => stored == head); // some files store the tied head a second time
+        var both = OwnLinear(table);
+        return (new Embedding(null, both), both);
     }
 
-    /// <summary>The positions of the whole context, in the dtype and on the device of the embeddings.</summary>
-    protected RotaryEmbedding OwnRotary(RopeFrequencies rope, Tensor embeddings)
+    /// <summary>The positions of the whole context, in the dtype and on the device of a weight.</summary>
+    protected RotaryEmbedding OwnRotary(RopeFrequencies rope, Tensor weight)
     {
-        var rotary = new RotaryEmbedding(rope, ContextLength, embeddings.dtype, embeddings.device);
+        var rotary = new RotaryEmbedding(rope, ContextLength, weight.dtype, weight.device);
         Own(rotary.Cos);
         Own(rotary.Sin);
         return rotary;

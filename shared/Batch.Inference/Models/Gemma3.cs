@@ -13,7 +13,8 @@ internal sealed class Gemma3 : CausalLM
     private readonly int heads;
     private readonly float epsilon;
     private readonly float? softcap;
-    private readonly Tensor embed_tokens, embed_scale, norm;
+    private readonly Embedding embed_tokens;
+    private readonly Tensor embed_scale, norm;
     private readonly Linear lm_head;
     private readonly RotaryEmbedding global, local;
     private readonly Block[] layers;
@@ -44,8 +45,6 @@ internal sealed class Gemma3 : CausalLM
             : RopeFrequencies.Read(config, HeadDim, positions, localTheta, "sliding_attention");
         ContextLength = config.Limited(globalRope.ContextLength);
 
-        embed_tokens = Own(weights.Take($"{model}embed_tokens.weight", VocabularySize, hidden));
-        embed_scale = Own(tensor(MathF.Sqrt(hidden), embed_tokens.dtype, embed_tokens.device)); // rounded to the model's dtype, as the reference does
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, count).Select(i => new Block(
             Own(weights.Take($"{model}layers.{i}.input_layernorm.weight", hidden)),
@@ -63,8 +62,9 @@ internal sealed class Gemma3 : CausalLM
             TakeLinear(weights, $"{model}layers.{i}.mlp.down_proj", hidden, inner),
             Own(weights.Take($"{model}layers.{i}.post_feedforward_layernorm.weight", hidden)))).ToArray();
         norm = Own(weights.Take($"{model}norm.weight", hidden));
-        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", true), head);
-        (global, local) = (OwnRotary(globalRope, embed_tokens), OwnRotary(localRope, embed_tokens));
+        embed_scale = Own(tensor(MathF.Sqrt(hidden), norm.dtype, norm.device)); // rounded to the model's dtype, as the reference does
+        (embed_tokens, lm_head) = TakeEmbeddings(weights, $"{model}embed_tokens.weight", VocabularySize, hidden, tied: config.Bool("tie_word_embeddings", true), head);
+        (global, local) = (OwnRotary(globalRope, norm), OwnRotary(localRope, norm));
     }
 
     /// <summary>The text model of a folder that holds a vision model, too. Only text goes in, so that one is left out.</summary>
@@ -95,7 +95,7 @@ internal sealed class Gemma3 : CausalLM
 
     public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
     {
-        var x = embed_tokens.index_select(0, ids) * embed_scale; // [tokens, hidden]
+        var x = embed_tokens.Forward(ids) * embed_scale; // [tokens, hidden]
         var (everywhere, nearby) = (global.At(positions), local.At(positions));
         for (var layer = 0; layer < layers.Length; layer++)
         {

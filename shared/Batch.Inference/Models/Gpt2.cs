@@ -9,7 +9,8 @@ internal sealed class Gpt2 : CausalLM
 {
     private readonly int heads, hidden;
     private readonly float epsilon;
-    private readonly Tensor wte, wpe, ln_f_weight, ln_f_bias;
+    private readonly Embedding wte;
+    private readonly Tensor wpe, ln_f_weight, ln_f_bias;
     private readonly Linear lm_head;
     private readonly Block[] h;
 
@@ -35,7 +36,6 @@ internal sealed class Gpt2 : CausalLM
         // GPT-2's checkpoints store the weight as [in, out].
         Linear TakeConv1D(string name, long rows, long columns) => OwnLinear(weights.Take(prefix + $"{name}.weight", rows, columns).t(), weights.Take(prefix + $"{name}.bias", columns));
 
-        wte = Take("wte.weight", VocabularySize, hidden);
         wpe = Take("wpe.weight", ContextLength, hidden);
         h = Enumerable.Range(0, layers).Select(i => new Block(
             Take($"h.{i}.ln_1.weight", hidden), Take($"h.{i}.ln_1.bias", hidden),
@@ -44,7 +44,7 @@ internal sealed class Gpt2 : CausalLM
             TakeConv1D($"h.{i}.mlp.c_fc", hidden, inner), TakeConv1D($"h.{i}.mlp.c_proj", inner, hidden))).ToArray();
         ln_f_weight = Take("ln_f.weight", hidden);
         ln_f_bias = Take("ln_f.bias", hidden);
-        lm_head = TakeHead(weights, wte, tied: config.Bool("tie_word_embeddings", true));
+        (wte, lm_head) = TakeEmbeddings(weights, prefix + "wte.weight", VocabularySize, hidden, tied: config.Bool("tie_word_embeddings", true));
     }
 
     public override int Layers => h.Length;
@@ -59,7 +59,7 @@ internal sealed class Gpt2 : CausalLM
 
     public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
     {
-        var x = wte.index_select(0, ids) + wpe.index_select(0, positions); // [tokens, hidden]
+        var x = wte.Forward(ids) + wpe.index_select(0, positions); // [tokens, hidden]
         for (var layer = 0; layer < h.Length; layer++)
         {
             var block = h[layer];

@@ -9,7 +9,8 @@ internal sealed class Qwen3 : CausalLM
 {
     private readonly int heads;
     private readonly float epsilon;
-    private readonly Tensor embed_tokens, norm;
+    private readonly Embedding embed_tokens;
+    private readonly Tensor norm;
     private readonly Linear lm_head;
     private readonly RotaryEmbedding rotary;
     private readonly Block[] layers;
@@ -31,7 +32,6 @@ internal sealed class Qwen3 : CausalLM
         ContextLength = config.Limited(rope.ContextLength);
         weights.Ignore(name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
 
-        embed_tokens = Own(weights.Take("model.embed_tokens.weight", VocabularySize, hidden));
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, count).Select(i => new Block(
             Own(weights.Take($"model.layers.{i}.input_layernorm.weight", hidden)),
@@ -47,8 +47,8 @@ internal sealed class Qwen3 : CausalLM
             TakeLinear(weights, $"model.layers.{i}.mlp.up_proj", inner, hidden),
             TakeLinear(weights, $"model.layers.{i}.mlp.down_proj", hidden, inner))).ToArray();
         norm = Own(weights.Take("model.norm.weight", hidden));
-        lm_head = TakeHead(weights, embed_tokens, tied: config.Bool("tie_word_embeddings", false));
-        rotary = OwnRotary(rope, embed_tokens);
+        (embed_tokens, lm_head) = TakeEmbeddings(weights, "model.embed_tokens.weight", VocabularySize, hidden, tied: config.Bool("tie_word_embeddings", false));
+        rotary = OwnRotary(rope, norm);
     }
 
     public override int Layers => layers.Length;
@@ -63,7 +63,7 @@ internal sealed class Qwen3 : CausalLM
 
     public override Tensor Forward(Tensor ids, Tensor positions, PagedAttention attention)
     {
-        var x = embed_tokens.index_select(0, ids); // [tokens, hidden]
+        var x = embed_tokens.Forward(ids); // [tokens, hidden]
         var rotation = rotary.At(positions);
         for (var layer = 0; layer < layers.Length; layer++)
         {

@@ -29,6 +29,19 @@ public class LinearTests
         Assert.InRange(error, 0f, tolerance);
     }, iter: 60);
 
+    [Fact]
+    public void Rows_AreTheWeightsOwn_BitForBit() => Shapes.Sample(shape =>
+    {
+        SkipUnlessServed(shape.DType);
+        using var scope = NewDisposeScope();
+        var (weight, _, _) = Draw(shape.Inputs, shape.Outputs, 1, false, shape.DType);
+        var ids = tensor(new long[] { shape.Outputs - 1, 0, shape.Outputs / 2, 0 });
+        var expected = weight.index_select(0, ids);
+        using var packed = new PackedLinear(weight.clone(), null);
+
+        Assert.True(packed.Rows(ids).equal(expected).all().item<bool>());
+    }, iter: 40);
+
     [Theory]
     [InlineData(ScalarType.Float32, 64, 96, 200)]
     [InlineData(ScalarType.BFloat16, 64, 96, 200)]
