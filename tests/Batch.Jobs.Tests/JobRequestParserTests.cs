@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Batch.Inference.Engine;
+using Batch.Inference.Tokenizers;
 using Batch.Jobs.Requests;
 
 namespace Batch.Jobs.Tests;
@@ -52,6 +53,26 @@ public sealed class JobRequestParserTests
         Assert.Equal(new RepetitionDetectionParams(9, 2, 3), sampling.RepetitionDetection);
         var beams = Parse("""{"prompt":"a","num_beams":4,"length_penalty":0.5,"early_stopping":"never"}""").Parameters.Over(new SamplingParams { Temperature = 0.7f, TopK = 20 });
         Assert.Equal((4, 0.5f, EarlyStopping.Never, 0f, 0), (beams.NumBeams, beams.LengthPenalty, beams.EarlyStopping, beams.Temperature, beams.TopK));
+    }
+
+    [Fact]
+    public void Parse_TextParts_AreOneText()
+    {
+        var messages = Parse("""{"messages":[{"role":"user","content":[{"type":"text","text":"你"},{"text":"好 ","type":"text"},{"type":"text","text":""}]}]}""").Messages;
+
+        Assert.Equal([new ChatMessage("user", "你好 ")], messages!);
+    }
+
+    [Theory]
+    [InlineData("image_url")]
+    [InlineData("input_audio")]
+    public void Parse_PartsThatAreNoText_AreRefusedByName(string type)
+    {
+        var body = """{"messages":[{"role":"user","content":"a"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"TYPE","x":{}}]}]}""";
+
+        var error = Assert.Throws<InvalidJobException>(() => Parse(body.Replace("TYPE", type, StringComparison.Ordinal)));
+
+        Assert.Contains($"messages[1].content[1]: parts of type \"{type}\" are not supported", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -114,6 +135,10 @@ public sealed class JobRequestParserTests
     [InlineData("""{"prompt":"a","not_before":"2026-01-01T00:00:00"}""", "not_before", "with an offset")]
     [InlineData("""{"prompt":"a","not_before":20,"deadline":10}""", "deadline", "after not_before")]
     [InlineData("""{"messages":[]}""", "messages", "an empty array")]
+    [InlineData("""{"messages":[{"role":"user","content":[]}]}""", "messages", "[0] with content that is a string or a non-empty array of text parts, was an empty array")]
+    [InlineData("""{"messages":[{"role":"user","content":7}]}""", "messages", "was the number 7")]
+    [InlineData("""{"messages":[{"role":"user","content":["a"]}]}""", "messages", "[0].content[0] {type: text, text: a string} and nothing else")]
+    [InlineData("""{"messages":[{"role":"user","content":[{"type":"text","text":"a","x":1}]}]}""", "messages", "and nothing else")]
     [InlineData("""{"messages":[{"role":"robot","content":"a"}]}""", "messages", "role \"robot\"")]
     [InlineData("""{"messages":[{"role":"user","content":"a","name":"b"}]}""", "messages", "nothing else")]
     [InlineData("""{"prompt":"a","temprature":1}""", "temprature", "unknown field \"temprature\"")]

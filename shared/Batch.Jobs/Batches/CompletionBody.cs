@@ -141,7 +141,7 @@ internal static class CompletionBody
             writer.WriteStartObject();
             foreach (var part in JsonField.Fields(message))
             {
-                WriteMessageField(writer, field, part);
+                WriteMessageField(writer, part);
             }
 
             writer.WriteEndObject();
@@ -150,13 +150,10 @@ internal static class CompletionBody
         writer.WriteEndArray();
     }
 
-    private static void WriteMessageField(Utf8JsonWriter writer, JsonProperty messages, JsonProperty part)
+    private static void WriteMessageField(Utf8JsonWriter writer, JsonProperty part)
     {
         switch (part.Name)
         {
-            case "content":
-                writer.WriteString(part.Name, ContentOf(messages, part.Value));
-                break;
             case "role" when part.Value.ValueKind == JsonValueKind.String && part.Value.GetString() == "developer":
                 writer.WriteString(part.Name, "system");
                 break;
@@ -167,18 +164,4 @@ internal static class CompletionBody
                 break;
         }
     }
-
-    private static string ContentOf(JsonProperty messages, JsonElement content) => content.ValueKind switch
-    {
-        JsonValueKind.String => content.GetString()!,
-        JsonValueKind.Array => string.Concat(content.EnumerateArray().Select(part => TextOf(messages, part))),
-        _ => throw JsonField.Wrong(messages, "messages whose content is a string or an array of text parts", JsonField.Describe(content)),
-    };
-
-    private static string TextOf(JsonProperty messages, JsonElement part) =>
-        part.ValueKind == JsonValueKind.Object
-        && part.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.GetString() == "text"
-        && part.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String
-            ? text.GetString()!
-            : throw JsonField.Wrong(messages, "messages whose parts are {type: text, text}", "a part of another type");
 }

@@ -149,17 +149,43 @@ internal static partial class JsonField
 
     private static ChatMessage Message(JsonProperty field, JsonElement item, int index)
     {
-        var wanted = $"[{index}] {{role: {string.Join(" | ", Roles)}, content: a string}} and nothing else";
+        var wanted = $"[{index}] {{role: {string.Join(" | ", Roles)}, content: a string or text parts}} and nothing else";
         if (item.ValueKind != JsonValueKind.Object
-            || item.EnumerateObject().Any(p => p.Name is not ("role" or "content") || p.Value.ValueKind != JsonValueKind.String))
+            || item.EnumerateObject().Any(p => p.Name is not ("role" or "content"))
+            || !item.TryGetProperty("content", out var content)
+            || !item.TryGetProperty("role", out var role) || role.ValueKind != JsonValueKind.String)
         {
             throw Wrong(field, wanted, "another shape");
         }
 
-        var role = item.TryGetProperty("role", out var r) ? r.GetString()! : "";
-        return Roles.Contains(role, StringComparer.Ordinal) && item.TryGetProperty("content", out var content)
-            ? new ChatMessage(role, content.GetString()!)
-            : throw Wrong(field, wanted, $"role {Quote(role)}");
+        return Roles.Contains(role.GetString(), StringComparer.Ordinal)
+            ? new ChatMessage(role.GetString()!, Content(field, content, index))
+            : throw Wrong(field, wanted, $"role {Quote(role.GetString()!)}");
+    }
+
+    /// <summary>A text, or the parts of one.</summary>
+    private static string Content(JsonProperty field, JsonElement content, int index) => content.ValueKind switch
+    {
+        JsonValueKind.String => content.GetString()!,
+        JsonValueKind.Array when content.GetArrayLength() > 0 =>
+            string.Concat(content.EnumerateArray().Select((part, at) => PartText(field, part, $"[{index}].content[{at}]"))),
+        _ => throw Wrong(field, $"[{index}] with content that is a string or a non-empty array of text parts", Describe(content)),
+    };
+
+    private static string PartText(JsonProperty field, JsonElement part, string place)
+    {
+        var type = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var t) && t.ValueKind == JsonValueKind.String ? t.GetString()! : "text";
+        if (type != "text")
+        {
+            throw new InvalidJobException(
+                JobErrorCode.UnsupportedParameter, $"{field.Name}{place}: parts of type {Quote(type)} are not supported; send text parts", field.Name);
+        }
+
+        return part.ValueKind == JsonValueKind.Object
+            && part.EnumerateObject().All(p => p.Name is "type" or "text" && p.Value.ValueKind == JsonValueKind.String)
+            && part.TryGetProperty("type", out _) && part.TryGetProperty("text", out var text)
+                ? text.GetString()!
+                : throw Wrong(field, $"{place} {{type: text, text: a string}} and nothing else", "another shape");
     }
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", RegexOptions.CultureInvariant)]
