@@ -4,8 +4,8 @@ namespace Batch.Inference.Tokenizers.Chat;
 
 /// <summary>
 /// A model's chat template: the subset of Jinja that published templates use, with the names and settings that transformers'
-/// apply_chat_template gives it, but for strftime_now, so that a conversation renders the same every day (templates that ask fall back
-/// to a date of their own). Parsed once; any number of threads may render at once.
+/// apply_chat_template gives it, but for strftime_now, so that a conversation renders the same every day: templates that ask whether it is
+/// defined fall back to a date of their own, those that call it are refused. Parsed once; any number of threads may render at once.
 /// </summary>
 internal sealed class ChatTemplate
 {

@@ -3,7 +3,7 @@ namespace Batch.Inference.Tokenizers.Chat;
 /// <summary>+ - * / // % ** ~ by Python's rules.</summary>
 internal sealed record JinjaArithmetic(JinjaExpression Left, string Operator, JinjaExpression Right, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope)
+    protected override object? Compute(JinjaScope scope)
     {
         var (left, right) = (Left.Evaluate(scope), Right.Evaluate(scope));
         return (left, Operator, right) switch
@@ -11,11 +11,18 @@ internal sealed record JinjaArithmetic(JinjaExpression Left, string Operator, Ji
             (_, "~", _) => JinjaValues.ToText(left) + JinjaValues.ToText(right),
             (string a, "+", string b) => a + b,
             (List<object?> a, "+", List<object?> b) => new List<object?>([.. a, .. b]),
-            (string a, "*", long n) => string.Concat(Enumerable.Repeat(a, (int)Math.Clamp(n, 0, 1 << 16))),
+            (string a, "*", long n) => Repeat(a, n),
             (bool or long, not "/", bool or long) => Integers(AsInteger(left), AsInteger(right)),
             _ when JinjaValues.Number(left) is { } a && JinjaValues.Number(right) is { } b => Floats(a, b),
             _ => throw JinjaError.At(Line, $"cannot apply '{Operator}' to {JinjaValues.Describe(left)} and {JinjaValues.Describe(right)}"),
         };
+    }
+
+    private string Repeat(string text, long times)
+    {
+        times = text.Length == 0 ? 0 : Math.Clamp(times, 0, JinjaBudget.MostCharacters + 1);
+        JinjaBudget.CheckSize(text.Length * times, Line);
+        return string.Concat(Enumerable.Repeat(text, (int)times));
     }
 
     private long Integers(long a, long b) => Operator switch
@@ -23,6 +30,7 @@ internal sealed record JinjaArithmetic(JinjaExpression Left, string Operator, Ji
         "+" => a + b,
         "-" => a - b,
         "*" => a * b,
+        "%" when b == -1 => 0, // the smallest integer's remainder overflows
         "**" => (long)Math.Pow(a, b),
         "//" => (long)Math.Floor((double)a / NotZero(b)),
         _ => ((a % NotZero(b)) + b) % b, // the sign of the divisor

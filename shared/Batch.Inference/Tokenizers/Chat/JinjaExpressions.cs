@@ -2,22 +2,29 @@ namespace Batch.Inference.Tokenizers.Chat;
 
 internal abstract record JinjaExpression(int Line)
 {
-    public abstract object? Evaluate(JinjaScope scope);
+    public object? Evaluate(JinjaScope scope)
+    {
+        var value = Compute(scope);
+        scope.Budget.Charge(value, Line);
+        return value;
+    }
+
+    protected abstract object? Compute(JinjaScope scope);
 }
 
 internal sealed record JinjaLiteral(object? Value, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => Value;
+    protected override object? Compute(JinjaScope scope) => Value;
 }
 
 internal sealed record JinjaList(IReadOnlyList<JinjaExpression> Items, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => Items.Select(item => item.Evaluate(scope)).ToList();
+    protected override object? Compute(JinjaScope scope) => Items.Select(item => item.Evaluate(scope)).ToList();
 }
 
 internal sealed record JinjaMap(IReadOnlyList<(JinjaExpression Key, JinjaExpression Value)> Items, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope)
+    protected override object? Compute(JinjaScope scope)
     {
         var map = new Dictionary<string, object?>();
         foreach (var (key, value) in Items)
@@ -30,13 +37,13 @@ internal sealed record JinjaMap(IReadOnlyList<(JinjaExpression Key, JinjaExpress
 
 internal sealed record JinjaName(string Name, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => scope.Get(Name);
+    protected override object? Compute(JinjaScope scope) => scope.Get(Name);
 }
 
 /// <summary>value.name, or value["name"], which are nearly the same in Jinja.</summary>
 internal sealed record JinjaMember(JinjaExpression Target, JinjaExpression Key, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope)
+    protected override object? Compute(JinjaScope scope)
     {
         var target = Target.Evaluate(scope);
         return (target, Key.Evaluate(scope)) switch
@@ -68,7 +75,7 @@ internal sealed record JinjaMember(JinjaExpression Target, JinjaExpression Key, 
 internal sealed record JinjaSlice(JinjaExpression Target, JinjaExpression? Start, JinjaExpression? Stop, JinjaExpression? Step, int Line)
     : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope)
+    protected override object? Compute(JinjaScope scope)
     {
         var target = Target.Evaluate(scope);
         var items = JinjaValues.Items(target, Line);
@@ -106,37 +113,40 @@ internal sealed record JinjaArgumentList(
     public JinjaArguments Evaluate(JinjaScope scope) => new(
         [.. Positional.Select(value => value.Evaluate(scope))],
         Named.ToDictionary(pair => pair.Name, pair => pair.Value.Evaluate(scope)),
+        scope.Budget,
         Line);
 }
 
 internal sealed record JinjaCall(JinjaExpression Target, JinjaArgumentList Arguments, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => Target.Evaluate(scope) switch
+    protected override object? Compute(JinjaScope scope) => Target.Evaluate(scope) switch
     {
         JinjaFunction function => function(Arguments.Evaluate(scope)),
+        JinjaUndefined { Name: "strftime_now" } => throw JinjaError.At(
+            Line, "strftime_now, the date of the day, is not given, so that a job renders the same every day; write a date into the template"),
         var other => throw JinjaError.At(Line, $"cannot call {JinjaValues.Describe(other)}"),
     };
 }
 
 internal sealed record JinjaFilter(JinjaExpression Target, string Name, JinjaArgumentList Arguments, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => JinjaFilters.Apply(Name, Target.Evaluate(scope), Arguments.Evaluate(scope));
+    protected override object? Compute(JinjaScope scope) => JinjaFilters.Apply(Name, Target.Evaluate(scope), Arguments.Evaluate(scope));
 }
 
 internal sealed record JinjaTest(JinjaExpression Target, string Name, JinjaArgumentList Arguments, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => JinjaTests.Holds(Name, Target.Evaluate(scope), Arguments.Evaluate(scope));
+    protected override object? Compute(JinjaScope scope) => JinjaTests.Holds(Name, Target.Evaluate(scope), Arguments.Evaluate(scope));
 }
 
 internal sealed record JinjaNot(JinjaExpression Operand, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => !JinjaValues.IsTrue(Operand.Evaluate(scope));
+    protected override object? Compute(JinjaScope scope) => !JinjaValues.IsTrue(Operand.Evaluate(scope));
 }
 
 /// <summary>Python's and, or: the value that decided.</summary>
 internal sealed record JinjaLogic(JinjaExpression Left, bool IsAnd, JinjaExpression Right, int Line) : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope)
+    protected override object? Compute(JinjaScope scope)
     {
         var left = Left.Evaluate(scope);
         return JinjaValues.IsTrue(left) == IsAnd ? Right.Evaluate(scope) : left;
@@ -147,7 +157,7 @@ internal sealed record JinjaLogic(JinjaExpression Left, bool IsAnd, JinjaExpress
 internal sealed record JinjaConditional(JinjaExpression Condition, JinjaExpression Then, JinjaExpression? Otherwise, int Line)
     : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope) => JinjaValues.IsTrue(Condition.Evaluate(scope))
+    protected override object? Compute(JinjaScope scope) => JinjaValues.IsTrue(Condition.Evaluate(scope))
         ? Then.Evaluate(scope)
         : Otherwise is null ? new JinjaUndefined("value of an if without else") : Otherwise.Evaluate(scope);
 }
@@ -156,13 +166,13 @@ internal sealed record JinjaConditional(JinjaExpression Condition, JinjaExpressi
 internal sealed record JinjaComparison(JinjaExpression First, IReadOnlyList<(string Operator, JinjaExpression Operand)> Rest, int Line)
     : JinjaExpression(Line)
 {
-    public override object? Evaluate(JinjaScope scope)
+    protected override object? Compute(JinjaScope scope)
     {
         var left = First.Evaluate(scope);
         foreach (var (comparison, operand) in Rest)
         {
             var right = operand.Evaluate(scope);
-            if (!Holds(left, comparison, right))
+            if (!Holds(left, comparison, right, scope.Budget))
             {
                 return false;
             }
@@ -171,12 +181,12 @@ internal sealed record JinjaComparison(JinjaExpression First, IReadOnlyList<(str
         return true;
     }
 
-    private bool Holds(object? left, string comparison, object? right) => comparison switch
+    private bool Holds(object? left, string comparison, object? right, JinjaBudget budget) => comparison switch
     {
-        "==" => JinjaValues.AreEqual(left, right),
-        "!=" => !JinjaValues.AreEqual(left, right),
-        "in" => JinjaValues.Contains(right, left, Line),
-        "not in" => !JinjaValues.Contains(right, left, Line),
+        "==" => JinjaValues.AreEqual(left, right, budget, Line),
+        "!=" => !JinjaValues.AreEqual(left, right, budget, Line),
+        "in" => JinjaValues.Contains(right, left, budget, Line),
+        "not in" => !JinjaValues.Contains(right, left, budget, Line),
         "<" => JinjaValues.Compare(left, right, Line) < 0,
         "<=" => JinjaValues.Compare(left, right, Line) <= 0,
         ">" => JinjaValues.Compare(left, right, Line) > 0,

@@ -8,6 +8,7 @@ internal static class JinjaFilters
     public static object? Apply(string name, object? value, JinjaArguments arguments)
     {
         var line = arguments.Line;
+        arguments.Budget.Charge(value, line);
         return name switch
         {
             "trim" => JinjaMethods.Strip(JinjaValues.ToText(value), arguments, start: true, end: true),
@@ -20,7 +21,7 @@ internal static class JinjaFilters
             "string" or "safe" => JinjaValues.ToText(value),
             "int" => ToInteger(value, arguments),
             "float" => JinjaValues.Number(value) ?? Parse(value) ?? JinjaValues.Number(arguments.Get(0, "default")) ?? 0.0,
-            "abs" => value is long n ? (object)Math.Abs(n) : Math.Abs(JinjaValues.Number(value) ?? 0),
+            "abs" => value is long n and > long.MinValue ? (object)Math.Abs(n) : Math.Abs(JinjaValues.Number(value) ?? 0),
             "length" or "count" => JinjaValues.Length(value, line),
             "default" or "d" => value is JinjaUndefined || (JinjaValues.IsTrue(arguments.Get(1, "boolean")) && !JinjaValues.IsTrue(value))
                 ? arguments.Get(0, "default_value", "")
@@ -57,7 +58,7 @@ internal static class JinjaFilters
         {
             items = items.ConvertAll(item => Attribute(item, attribute, arguments.Line));
         }
-        return string.Join(JinjaValues.ToText(arguments.Get(0, "d", "")), items.Select(JinjaValues.ToText));
+        return JinjaMethods.Join(JinjaValues.ToText(arguments.Get(0, "d", "")), items, arguments.Line);
     }
 
     /// <summary>map(attribute="name") or map("filter", its arguments).</summary>
@@ -82,6 +83,7 @@ internal static class JinjaFilters
         return JinjaValues.Items(value, arguments.Line).FindAll(item =>
         {
             var subject = attribute ? Attribute(item, arguments.Text(0, "attribute"), arguments.Line) : item;
+            arguments.Budget.Charge(subject, arguments.Line);
             return (test is null ? JinjaValues.IsTrue(subject) : JinjaTests.Holds(test, subject, rest)) == keep;
         });
     }
@@ -106,6 +108,7 @@ internal static class JinjaFilters
             ? new string(' ', (int)Math.Clamp(width, 0, 1000))
             : arguments.Text(0, "width");
         var lines = text.Split('\n');
+        JinjaBudget.CheckSize(text.Length + ((long)space.Length * lines.Length), arguments.Line);
         var (first, blank) = (JinjaValues.IsTrue(arguments.Get(1, "first")), JinjaValues.IsTrue(arguments.Get(2, "blank")));
         return string.Join('\n', lines.Select((line, i) => (i == 0 ? first : blank || line.Length > 0) ? space + line : line));
     }

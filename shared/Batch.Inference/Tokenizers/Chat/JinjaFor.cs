@@ -20,6 +20,7 @@ internal sealed record JinjaFor(
         }
         for (var i = 0; i < items.Count; i++)
         {
+            scope.Budget.Charge(Line);
             var inner = ScopeOf(scope, items[i]);
             inner.Set("loop", Loop(items, i));
             if (Body.Run(inner, output) == JinjaFlow.Break)
@@ -48,6 +49,8 @@ internal sealed record JinjaFor(
         ["length"] = (long)items.Count,
         ["previtem"] = i > 0 ? items[i - 1] : new JinjaUndefined("loop.previtem"),
         ["nextitem"] = i + 1 < items.Count ? items[i + 1] : new JinjaUndefined("loop.nextitem"),
-        ["cycle"] = (JinjaFunction)(arguments => arguments.Positional[i % arguments.Positional.Count]),
+        ["cycle"] = (JinjaFunction)(arguments => arguments.Positional.Count > 0
+            ? arguments.Positional[i % arguments.Positional.Count]
+            : throw JinjaError.At(arguments.Line, "loop.cycle wants at least one value")),
     };
 }

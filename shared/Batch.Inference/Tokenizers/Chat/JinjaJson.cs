@@ -19,6 +19,7 @@ internal sealed class JinjaJson(int? indent)
 
     private void Write(object? value, int depth)
     {
+        JinjaRepr.Check(_json, depth);
         switch (value)
         {
             case Dictionary<string, object?> map:
@@ -39,7 +40,7 @@ internal sealed class JinjaJson(int? indent)
                 _json.Append(b ? "true" : "false");
                 break;
             default:
-                _json.Append(value is null or JinjaUndefined ? "null" : JinjaValues.Repr(value));
+                _json.Append(value is null or JinjaUndefined ? "null" : JinjaRepr.Write(value));
                 break;
         }
     }
@@ -66,7 +67,7 @@ internal sealed class JinjaJson(int? indent)
     {
         if (indent is { } width)
         {
-            _json.Append('\n').Append(' ', width * depth);
+            _json.Append('\n').Append(' ', Math.Clamp(width, 0, 100) * depth);
         }
     }
 

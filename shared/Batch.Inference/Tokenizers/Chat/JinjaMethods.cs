@@ -32,7 +32,7 @@ internal static class JinjaMethods
         "split" => a => Split(text, a, fromEnd: false),
         "rsplit" => a => Split(text, a, fromEnd: true),
         "splitlines" => _ => text.ReplaceLineEndings("\n").TrimEnd('\n').Split('\n').ToList<object?>(),
-        "join" => a => string.Join(text, JinjaValues.Items(a.Get(0, "iterable"), a.Line).Select(JinjaValues.ToText)),
+        "join" => a => Join(text, JinjaValues.Items(a.Get(0, "iterable"), a.Line), a.Line),
         _ => null,
     };
 
@@ -47,10 +47,22 @@ internal static class JinjaMethods
 
     public static string Strip(string text, JinjaArguments arguments, bool start, bool end)
     {
-        var characters = arguments.Get(0, "chars") is null ? null : arguments.Text(0, "chars").ToCharArray();
-        text = start ? text.TrimStart(characters) : text;
-        return end ? text.TrimEnd(characters) : text;
+        var characters = arguments.Get(0, "chars") is null ? null : arguments.Text(0, "chars");
+        bool Goes(char c) => characters?.Contains(c) ?? IsSpace(c);
+        var (from, to) = (0, text.Length);
+        while (start && from < to && Goes(text[from]))
+        {
+            from++;
+        }
+        while (end && to > from && Goes(text[to - 1]))
+        {
+            to--;
+        }
+        return text[from..to];
     }
+
+    /// <summary>Python counts the information separators U+001C to U+001F, .NET does not.</summary>
+    private static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001c' and <= '\u001f';
 
     public static string Title(string text) => CultureInfo.InvariantCulture.TextInfo.ToTitleCase(text.ToLowerInvariant());
 
@@ -61,6 +73,11 @@ internal static class JinjaMethods
     {
         var (old, replacement) = (arguments.Text(0, "old"), arguments.Text(1, "new"));
         var count = arguments.Get(2, "count") as long? ?? -1;
+        if (old.Length > 0 && replacement.Length > old.Length)
+        {
+            var found = text.AsSpan().Count(old);
+            JinjaBudget.CheckSize(text.Length + ((long)found * (replacement.Length - old.Length)), arguments.Line);
+        }
         if (count < 0)
         {
             return old.Length == 0 ? text : text.Replace(old, replacement, StringComparison.Ordinal);
@@ -69,16 +86,48 @@ internal static class JinjaMethods
         return string.Join(replacement, parts);
     }
 
+    public static string Join(string separator, List<object?> items, int line)
+    {
+        var joined = new System.Text.StringBuilder();
+        for (var i = 0; i < items.Count; i++)
+        {
+            joined.Append(i == 0 ? "" : separator).Append(JinjaValues.ToText(items[i]));
+            JinjaBudget.CheckSize(joined.Length, line);
+        }
+        return joined.ToString();
+    }
+
     private static bool AnyOf(JinjaArguments arguments, Func<string, bool> holds) => arguments.Get(0, "prefix") is List<object?> several
         ? several.OfType<string>().Any(holds)
         : holds(arguments.Text(0, "prefix"));
+
+    /// <summary>What white space parts; after the most splits, the rest as it is.</summary>
+    private static IEnumerable<string> Words(string text, long most)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (IsSpace(text[i]))
+            {
+                continue;
+            }
+            var start = i;
+            while (i < text.Length && (most == 0 || !IsSpace(text[i])))
+            {
+                i++;
+            }
+            most--;
+            yield return text[start..i];
+        }
+    }
 
     private static List<object?> Split(string text, JinjaArguments arguments, bool fromEnd)
     {
         var most = arguments.Get(1, "maxsplit") as long? ?? -1;
         if (arguments.Get(0, "sep") is null)
         {
-            return [.. text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)];
+            return fromEnd && most >= 0
+                ? throw JinjaError.At(arguments.Line, "rsplit at white space with maxsplit is not supported")
+                : [.. Words(text, most < 0 ? long.MaxValue : most)];
         }
         var separator = arguments.Text(0, "sep");
         List<object?> parts = [.. text.Split(separator)];

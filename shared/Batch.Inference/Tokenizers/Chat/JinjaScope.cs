@@ -8,6 +8,8 @@ internal sealed class JinjaScope(JinjaScope? outer = null)
     private readonly Dictionary<string, object?> _values = [];
     private readonly int _depth = (outer?._depth ?? 0) + 1;
 
+    public JinjaBudget Budget { get; } = outer?.Budget ?? new JinjaBudget();
+
     public object? Get(string name)
     {
         for (var scope = this; scope is not null; scope = scope.Outer)

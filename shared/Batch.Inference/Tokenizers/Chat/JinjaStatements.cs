@@ -21,6 +21,7 @@ internal sealed record JinjaBlock(IReadOnlyList<JinjaStatement> Statements, int 
     {
         foreach (var statement in Statements)
         {
+            scope.Budget.Charge(statement.Line);
             if (statement.Run(scope, output) is var flow and not JinjaFlow.Next)
             {
                 return flow;
@@ -35,6 +36,7 @@ internal sealed record JinjaText(string Text, int Line) : JinjaStatement(Line)
     public override JinjaFlow Run(JinjaScope scope, StringBuilder output)
     {
         output.Append(Text);
+        JinjaBudget.CheckSize(output.Length, Line);
         return JinjaFlow.Next;
     }
 }
@@ -44,6 +46,7 @@ internal sealed record JinjaOutput(JinjaExpression Value, int Line) : JinjaState
     public override JinjaFlow Run(JinjaScope scope, StringBuilder output)
     {
         output.Append(JinjaValues.ToText(Value.Evaluate(scope)));
+        JinjaBudget.CheckSize(output.Length, Line);
         return JinjaFlow.Next;
     }
 }

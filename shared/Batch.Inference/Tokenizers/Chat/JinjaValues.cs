@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Batch.Inference.Tokenizers.Chat;
 
 /// <summary>What a name without a value is: false, empty, and an error to look into.</summary>
@@ -12,10 +10,8 @@ internal sealed class JinjaNamespace
 }
 
 /// <summary>The arguments of a call, filter or test.</summary>
-internal sealed record JinjaArguments(IReadOnlyList<object?> Positional, IReadOnlyDictionary<string, object?> Named, int Line)
+internal sealed record JinjaArguments(IReadOnlyList<object?> Positional, IReadOnlyDictionary<string, object?> Named, JinjaBudget Budget, int Line)
 {
-    public static JinjaArguments None(int line) => new([], new Dictionary<string, object?>(), line);
-
     /// <summary>By position, else by name, else the fallback.</summary>
     public object? Get(int position, string name, object? fallback = null) =>
         position < Positional.Count ? Positional[position] : Named.GetValueOrDefault(name, fallback);
@@ -44,15 +40,24 @@ internal static class JinjaValues
         _ => true,
     };
 
-    public static bool AreEqual(object? left, object? right) => (left, right) switch
+    public static bool AreEqual(object? left, object? right, JinjaBudget budget, int line, int depth = 0)
     {
-        (string a, string b) => a == b,
-        (List<object?> a, List<object?> b) => a.Count == b.Count && a.Zip(b).All(pair => AreEqual(pair.First, pair.Second)),
-        (Dictionary<string, object?> a, Dictionary<string, object?> b) =>
-            a.Count == b.Count && a.All(pair => b.TryGetValue(pair.Key, out var other) && AreEqual(pair.Value, other)),
-        _ when Number(left) is { } a && Number(right) is { } b => a == b,
-        _ => Equals(left, right),
-    };
+        budget.Charge(line);
+        if (depth > JinjaBudget.MostDepth)
+        {
+            throw JinjaError.At(line, $"lists or mappings more than {JinjaBudget.MostDepth} deep");
+        }
+        bool Same(object? a, object? b) => AreEqual(a, b, budget, line, depth + 1);
+        return (left, right) switch
+        {
+            (string a, string b) => a == b,
+            (List<object?> a, List<object?> b) => a.Count == b.Count && a.Zip(b).All(pair => Same(pair.First, pair.Second)),
+            (Dictionary<string, object?> a, Dictionary<string, object?> b) =>
+                a.Count == b.Count && a.All(pair => b.TryGetValue(pair.Key, out var other) && Same(pair.Value, other)),
+            _ when Number(left) is { } a && Number(right) is { } b => a == b,
+            _ => Equals(left, right),
+        };
+    }
 
     /// <summary>Less than zero, zero, more than zero; numbers and strings only.</summary>
     public static int Compare(object? left, object? right, int line)
@@ -66,10 +71,10 @@ internal static class JinjaValues
             : throw JinjaError.At(line, $"cannot order {Describe(left)} and {Describe(right)}");
     }
 
-    public static bool Contains(object? container, object? item, int line) => container switch
+    public static bool Contains(object? container, object? item, JinjaBudget budget, int line) => container switch
     {
         string text => item is string part && text.Contains(part, StringComparison.Ordinal),
-        List<object?> list => list.Exists(element => AreEqual(element, item)),
+        List<object?> list => list.Exists(element => AreEqual(element, item, budget, line)),
         Dictionary<string, object?> map => item is string key && map.ContainsKey(key),
         JinjaUndefined => false,
         _ => throw JinjaError.At(line, $"'in' wants a string, list or mapping, saw {Describe(container)}"),
@@ -110,7 +115,7 @@ internal static class JinjaValues
     {
         string text => text,
         JinjaUndefined => "",
-        _ => Repr(value),
+        _ => JinjaRepr.Write(value),
     };
 
     /// <summary>Names a value's kind in an error.</summary>
@@ -124,21 +129,5 @@ internal static class JinjaValues
         List<object?> => "a list",
         Dictionary<string, object?> => "a mapping",
         _ => "a function or namespace",
-    };
-
-    /// <summary>Python's repr().</summary>
-    public static string Repr(object? value) => value switch
-    {
-        null => "None",
-        bool b => b ? "True" : "False",
-        long n => n.ToString(CultureInfo.InvariantCulture),
-        double d => d == Math.Floor(d) && Math.Abs(d) < 1e16
-            ? d.ToString("F1", CultureInfo.InvariantCulture)
-            : d.ToString("R", CultureInfo.InvariantCulture),
-        string text => "'" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)
-            .Replace("\n", "\\n", StringComparison.Ordinal) + "'",
-        List<object?> list => "[" + string.Join(", ", list.Select(Repr)) + "]",
-        Dictionary<string, object?> map => "{" + string.Join(", ", map.Select(pair => $"{Repr(pair.Key)}: {Repr(pair.Value)}")) + "}",
-        _ => Describe(value),
     };
 }

@@ -115,6 +115,8 @@ public sealed class JinjaLanguageTests
     [InlineData("{{ 'a\nb' | indent(2, first=true) }}", "  a\n  b")]
     [InlineData("{{ ' a ' | trim }}", "a")]
     [InlineData("{{ 'x--' | trim('-') }}", "x")]
+    [InlineData("[{{ '\u001c\u001f\u0085\u3000x\ufeff\u001d' | trim }}]", "[x\ufeff]")]
+    [InlineData("{{ 'a\u001eb  c d '.split() }}{{ ' a b  c '.split(none, 1) }}", "['a', 'b', 'c', 'd']['a', 'b  c ']")]
     [InlineData("{{ 'ab' | replace('a','c') }}", "cb")]
     [InlineData(
         "{% set a, b = 1, 2 %}{{ a + b }}{% set t = ('x', 'y') %}{{ t[1] }}{{ not true }}{{ not not 1 }}{{ - 1 + 2 }}{{ (1 + 2) * 3 }}",
@@ -147,6 +149,8 @@ public sealed class JinjaLanguageTests
     [InlineData("{% for x in 5 %}{% endfor %}", "line 1: cannot iterate over a number")]
     [InlineData("{{ 5() }}", "line 1: cannot call a number")]
     [InlineData("{{ 1 // 0 }}", "line 1: division by zero")]
+    [InlineData("{% for i in [1] %}{{ loop.cycle() }}{% endfor %}", "line 1: loop.cycle wants at least one value")]
+    [InlineData("a\n{{ strftime_now('%Y') }}", "line 2: strftime_now, the date of the day, is not given")]
     [InlineData("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "line 1: macro 'm' calls itself")]
     public void Render_NamesTheLine_WhenTheTemplateIsWrong(string template, string message)
     {
