@@ -7,11 +7,14 @@ internal sealed record JinjaFor(
     IReadOnlyList<string> Names, JinjaExpression Source, JinjaExpression? Filter, JinjaBlock Body, JinjaBlock? Otherwise, int Line)
     : JinjaStatement(Line)
 {
+    private const int StepsPerTurn = 10; // a scope and the members of loop
+
     public override JinjaFlow Run(JinjaScope scope, StringBuilder output)
     {
         var items = JinjaValues.Items(Source.Evaluate(scope), Line);
         if (Filter is not null)
         {
+            scope.Budget.Charge(Line, items.Count);
             items = items.FindAll(item => JinjaValues.IsTrue(Filter.Evaluate(ScopeOf(scope, item))));
         }
         if (items.Count == 0)
@@ -20,7 +23,7 @@ internal sealed record JinjaFor(
         }
         for (var i = 0; i < items.Count; i++)
         {
-            scope.Budget.Charge(Line);
+            scope.Budget.Charge(Line, StepsPerTurn);
             var inner = ScopeOf(scope, items[i]);
             inner.Set("loop", Loop(items, i));
             if (Body.Run(inner, output) == JinjaFlow.Break)
