@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Batch.Jobs;
+using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 using Microsoft.AspNetCore.Http;
@@ -30,9 +31,13 @@ internal static class Api
             JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy or JobErrorCode.BatchFinished => StatusCodes.Status409Conflict,
             _ => StatusCodes.Status400BadRequest,
         };
-        return Results.Json(
-            new { Error = new { e.Message, Type = "invalid_request_error", e.Param, e.Code } }, WithNulls, statusCode: status);
+        return Error(e, status);
     }
+
+    public static IResult Error(InvalidJobException e, int status) => Error(status, "invalid_request_error", e.Message, e.Param, e.Code);
+
+    public static IResult NotReady(ModelNotReadyException e) =>
+        Error(StatusCodes.Status503ServiceUnavailable, "server_error", e.Message, null, JobErrorCode.ModelNotReady);
 
     public static IResult NotFound(string id) => Error(new InvalidJobException(JobErrorCode.JobNotFound, $"no job {id} was submitted"));
 
@@ -44,4 +49,7 @@ internal static class Api
     public static IResult FileNotFound(string id) => Error(new InvalidJobException(JobErrorCode.FileNotFound, $"no file {id} was uploaded", "id"));
 
     public static string NameOf(JobState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
+
+    private static IResult Error(int status, string type, string message, string? param, string code) =>
+        Results.Json(new { Error = new { Message = message, Type = type, Param = param, Code = code } }, WithNulls, statusCode: status);
 }

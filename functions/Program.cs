@@ -1,3 +1,4 @@
+using Batch.Functions.Completions;
 using Batch.Inference.Engine;
 using Batch.Jobs;
 using Batch.Jobs.Access;
@@ -5,6 +6,7 @@ using Batch.Jobs.Audit;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Files;
+using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
@@ -87,6 +89,10 @@ public static class Program
         services.AddSingleton<BatchCollector>();
         services.AddSingleton<DispatchTurns>();
         services.AddSingleton<BatchDispatcher>();
+
+        // Somebody waits for a text.
+        services.AddSingleton<InteractiveCompletions>();
+        services.AddSingleton<CompletionEndpoint>();
 
         // The world is told.
         services.AddSingleton<JobEventFormat>();

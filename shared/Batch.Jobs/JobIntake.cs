@@ -101,7 +101,7 @@ public sealed class JobIntake(
     {
         webhooks.Value.Require(request.WebhookUrl);
         inputs.RequireModel(request.Model);
-        var text = request.Prompt ?? JsonSerializer.Serialize<object?>(request.Messages ?? (object?)request.PromptTokenIds, JobJson.Options);
+        var text = TextOf(request);
         var job = new Job
         {
             PartitionKey = id,
@@ -141,6 +141,10 @@ public sealed class JobIntake(
         : throw new InvalidJobException(
             JobErrorCode.InvalidRequest, $"tenant must be that of the API key, '{caller.Tenant}', was {JsonField.Quote(request.Tenant)}", "tenant");
 
+    // What the audit log counts and hashes as the prompt.
+    internal static string TextOf(JobRequest request) =>
+        request.Prompt ?? JsonSerializer.Serialize<object?>(request.Messages ?? (object?)request.PromptTokenIds, JobJson.Options);
+
     private static string NewId() => $"job_{RandomNumberGenerator.GetHexString(32, lowercase: true)}";
 
     // At most 53 bits, so that a reader of the result who knows only doubles keeps every digit.
@@ -151,7 +155,7 @@ public sealed class JobIntake(
     private static string FingerprintOf(JobRequest request) =>
         HashOf(JsonSerializer.SerializeToUtf8Bytes(request with { Id = null }, JobJson.Options));
 
-    private static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+    internal static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     private static string? Named(JsonElement root, string field) =>
         root.ValueKind == JsonValueKind.Object && root.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String

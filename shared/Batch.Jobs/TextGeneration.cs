@@ -114,7 +114,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         Sampling = request.Sampling with { Seed = unchecked(request.Sampling.Seed + (ulong)index), PromptLogprobs = null, Echo = false },
     };
 
-    private static TokenScore Score(TokenLogprobs token, HfTokenizer tokenizer) =>
+    internal static TokenScore Score(TokenLogprobs token, HfTokenizer tokenizer) =>
         Score(new TokenLogprob(token.TokenId, token.Logprob), tokenizer) with
         {
             Rank = token.Rank,

@@ -12,6 +12,7 @@ namespace Batch.Jobs.Tests;
 internal sealed class ScriptedEngine : LlmEngine
 {
     private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public const int Context = 200_000;
@@ -20,6 +21,9 @@ internal sealed class ScriptedEngine : LlmEngine
 
     /// <summary>Completes once a text is held after its first piece.</summary>
     public Task Held => _held.Task;
+
+    /// <summary>Completes once a text was cancelled.</summary>
+    public Task Cancelled => _cancelled.Task;
 
     public bool HoldsAfterFirstPiece { get; set; }
 
@@ -61,6 +65,7 @@ internal sealed class ScriptedEngine : LlmEngine
 
         if (cancellationToken.IsCancellationRequested)
         {
+            _cancelled.TrySetResult();
             yield return new GenerationUpdate("", 1, FinishReason.Cancelled) { TokenIds = [1] };
             yield break;
         }

@@ -11,6 +11,7 @@ namespace Batch.Jobs.Batches;
 internal static class CompletionBody
 {
     public const string Chat = "/v1/chat/completions";
+    public const string Text = "/v1/completions";
 
     // A job's own fields, which a body has no business with.
     private static readonly HashSet<string> NotHere = new(StringComparer.Ordinal)
@@ -21,13 +22,16 @@ internal static class CompletionBody
     // What says something about the request, not about its text.
     private static readonly HashSet<string> WithoutEffect = new(StringComparer.Ordinal) { "user", "safety_identifier", "metadata", "service_tier", "stream_options" };
 
-    public static JobRequest Parse(string endpoint, JsonElement body)
+    /// <param name="endpoint"><see cref="Chat"/> or <see cref="Text"/>.</param>
+    /// <param name="body">An object.</param>
+    /// <param name="mayStream">The caller has read stream and can do it.</param>
+    public static JobRequest Parse(string endpoint, JsonElement body, bool mayStream = false)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
-            foreach (var field in JsonField.Fields(body))
+            foreach (var field in JsonField.Fields(body).Where(field => !mayStream || field.Name != "stream"))
             {
                 Write(writer, endpoint, field);
             }
@@ -116,7 +120,7 @@ internal static class CompletionBody
         {
             prompt = prompt.GetArrayLength() == 1
                 ? prompt[0]
-                : throw JsonField.Wrong(field, "one prompt", $"{prompt.GetArrayLength()}; send a line for each");
+                : throw JsonField.Wrong(field, "one prompt", $"{prompt.GetArrayLength()}; send a request for each");
         }
 
         writer.WritePropertyName(prompt.ValueKind == JsonValueKind.Array ? "prompt_token_ids" : "prompt");

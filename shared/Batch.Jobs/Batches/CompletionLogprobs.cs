@@ -9,15 +9,14 @@ namespace Batch.Jobs.Batches;
 internal sealed record CompletionLogprobs(
     IReadOnlyList<string> Tokens, IReadOnlyList<float?> TokenLogprobs, IReadOnlyList<IReadOnlyDictionary<string, float>?> TopLogprobs, IReadOnlyList<int> TextOffset)
 {
-    public static CompletionLogprobs? Of(JobChoice choice, IReadOnlyList<TokenScore>? prompt)
-    {
-        if (choice.Logprobs is not { } scored)
-        {
-            return null;
-        }
+    public static CompletionLogprobs? Of(JobChoice choice, IReadOnlyList<TokenScore>? prompt) =>
+        choice.Logprobs is { } scored ? Of([.. prompt ?? [], .. scored.Content], 0) : null;
 
-        IReadOnlyList<TokenScore> all = [.. prompt ?? [], .. scored.Content];
-        var (offsets, offset) = (new List<int>(all.Count), 0);
+    /// <param name="all">Tokens in a row.</param>
+    /// <param name="offset">Where the first begins.</param>
+    public static CompletionLogprobs Of(IReadOnlyList<TokenScore> all, int offset)
+    {
+        var offsets = new List<int>(all.Count);
         foreach (var token in all)
         {
             offsets.Add(offset);

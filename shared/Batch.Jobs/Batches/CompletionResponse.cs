@@ -11,7 +11,7 @@ namespace Batch.Jobs.Batches;
 internal static class CompletionResponse
 {
     // Every member is there, null or not, as clients of these shapes expect.
-    private static readonly JsonSerializerOptions Options = new(JobJson.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.Never };
+    public static readonly JsonSerializerOptions Options = new(JobJson.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.Never };
 
     public static string Completed(string id, string customId, object body) => Line(id, customId, new ResponseOf(200, RequestId(id), body), null);
 
@@ -56,7 +56,7 @@ internal static class CompletionResponse
         SystemFingerprint = text.ModelIdentity,
     };
 
-    private static object UsageOf(GeneratedTexts text) => new
+    public static object UsageOf(GeneratedTexts text) => new
     {
         text.PromptTokens,
         text.CompletionTokens,

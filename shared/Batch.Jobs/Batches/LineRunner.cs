@@ -62,22 +62,7 @@ public sealed partial class LineRunner(JobGenerator generator, EngineHost engine
     {
         var request = CompletionBody.Parse(batch.Endpoint, line.Body);
         var engine = await engines.GetAsync(request.Model, stop);
-        var generation = generator.Prepare(id, request, request.Parameters.Seed ?? SeedOf(id), batch.Priority, engine);
-        var run = new TextGeneration(engine, generation, generation.Sampling.Echo ? request.Prompt! : "");
-        var (tokens, cached) = (new int[generation.Sampling.N], 0);
-        var choices = await JobGenerator.RunAsync(
-            run,
-            (index, update) =>
-            {
-                tokens[index] = update.CompletionTokens;
-                cached = index == 0 ? Math.Max(cached, update.CachedTokens) : cached;
-            },
-            stop);
-        return choices.Any(JobGenerator.IsCut)
-            ? stop.IsCancellationRequested ? null : throw new InvalidOperationException($"the engine cancelled line {id} unasked")
-            : new GeneratedTexts(
-                choices, CompletionLogprobs.PromptOf(generation, run.PromptLogprobs, engine.Tokenizer), generation.PromptTokenIds.Count, cached, tokens.Sum(),
-                engine.Model.Name, engine.Model.Identity);
+        return await new CompletionRun(id, request, batch.Priority, engine, generator).RunAsync(null, stop);
     }
 
     private LineOutcome Finished(BatchRow batch, BatchLine line, string id, GeneratedTexts text)
@@ -89,9 +74,6 @@ public sealed partial class LineRunner(JobGenerator generator, EngineHost engine
 
     private static string IdOf(string batchId, string customId) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{batchId}\n{customId}")))[..32];
-
-    // Drawn for the line, so that run again it gives the same text; at most 53 bits, as readers of JSON know only doubles.
-    private static ulong SeedOf(string id) => Convert.ToUInt64(id[..16], 16) >> 11;
 
     [LoggerMessage(LogLevel.Warning, "Batch {BatchId} gives up line {LineId}")]
     private partial void LogGivenUp(Exception exception, string batchId, string lineId);

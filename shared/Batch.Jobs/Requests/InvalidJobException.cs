@@ -19,6 +19,7 @@ public static class JobErrorCode
     public const string InvalidRequest = "invalid_request";
     public const string UnsupportedParameter = "unsupported_parameter";
     public const string ModelNotFound = "model_not_found";
+    public const string ModelNotReady = "model_not_ready";
     public const string PromptTooLong = "prompt_too_long";
     public const string InputNotFound = "input_not_found";
     public const string JobNotFound = "job_not_found";

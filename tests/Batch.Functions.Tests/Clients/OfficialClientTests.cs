@@ -54,6 +54,45 @@ public sealed class OfficialClientTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task JavaScriptClient_GetsTextsAndChats_WholeAndStreamed()
+    {
+        _engine.HasChatTemplate = true;
+        await using var host = await StartAsync();
+        var environment = new Dictionary<string, string>
+        {
+            ["OPENAI_BASE_URL"] = new Uri(host.Http.BaseAddress!, "v1").ToString(),
+            ["OPENAI_API_KEY"] = await host.NewKeyAsync($"t{Guid.NewGuid():N}", ApiScopes.Submit),
+        };
+
+        var seen = JsonDocument.Parse(await NodePackage.RunAsync("openai", "7.57.0", "completions.mjs", environment)).RootElement;
+
+        var (text, chat, usage) = (seen.GetProperty("text"), seen.GetProperty("chat"), seen.GetProperty("usage"));
+        Assert.Equal(("text_completion", ScriptedEngine.TextOf(7)), (Text(text, "object"), Text(text.GetProperty("choices")[0], "text")));
+        Assert.Equal(("chat.completion", ScriptedEngine.TextOf(7)), (Text(chat, "object"), Text(chat.GetProperty("choices")[0].GetProperty("message"), "content")));
+        Assert.Equal([ScriptedEngine.TextOf(7), ScriptedEngine.TextOf(8)], seen.GetProperty("streamed").EnumerateArray().Select(t => t.GetString()));
+        Assert.Equal(("assistant", ScriptedEngine.TextOf(7), "stop"), (Text(seen.GetProperty("message"), "role"), Text(seen.GetProperty("message"), "content"), Text(seen, "reason")));
+        Assert.Equal((4, 6, 10), (usage.GetProperty("prompt_tokens").GetInt32(), usage.GetProperty("completion_tokens").GetInt32(), usage.GetProperty("total_tokens").GetInt32()));
+        Assert.Equal(("NotFoundError", "model_not_found", "BadRequestError", "temperature"), (Text(seen.GetProperty("unknown"), "name"), Text(seen.GetProperty("unknown"), "code"), Text(seen.GetProperty("wrong"), "name"), Text(seen.GetProperty("wrong"), "param")));
+    }
+
+    [Fact]
+    public async Task JavaScriptClient_FreesTheEngine_WhenItAbortsAStream()
+    {
+        _engine.HoldsAfterFirstPiece = true;
+        await using var host = await StartAsync();
+        var environment = new Dictionary<string, string>
+        {
+            ["OPENAI_BASE_URL"] = new Uri(host.Http.BaseAddress!, "v1").ToString(),
+            ["OPENAI_API_KEY"] = await host.NewKeyAsync($"t{Guid.NewGuid():N}", ApiScopes.Submit),
+        };
+
+        var seen = await NodePackage.RunAsync("openai", "7.57.0", "abort.mjs", environment);
+
+        Assert.Equal("first piece", seen.Trim());
+        await _engine.Cancelled.WaitAsync(Cancellation);
+    }
+
+    [Fact]
     public async Task DotNetClient_UploadsCreatesPollsListsReadsAndCancels()
     {
         await using var host = await StartAsync();

@@ -1,0 +1,82 @@
+using System.Globalization;
+using Batch.Jobs;
+using Batch.Jobs.Access;
+using Batch.Jobs.Interactive;
+using Batch.Jobs.Requests;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
+
+namespace Batch.Functions.Completions;
+
+/// <summary>
+/// Answers a completion: JSON, or server-sent events as <c>stream</c> asks. What is wrong is answered before a stream begins; when the client goes away the
+/// text ends. 404 for a model that is not served, as OpenAI answers, and 503 for one that is not loaded yet.
+/// </summary>
+public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions completions, IOptions<JobsOptions> options)
+{
+    public Task<IResult> RunAsync(HttpRequest request, string endpoint, CancellationToken cancellationToken) =>
+        gate.RunAsync(request, ApiScopes.Submit, caller => AnswerAsync(request, endpoint, caller, cancellationToken), cancellationToken);
+
+    private async Task<IResult> AnswerAsync(HttpRequest request, string endpoint, Caller caller, CancellationToken cancellationToken)
+    {
+        // Also where the host does not pass on that the client went away.
+        var stop = CancellationTokenSource.CreateLinkedTokenSource(request.HttpContext.RequestAborted, cancellationToken);
+        var streams = false;
+        try
+        {
+            var body = await ApiRequest.ReadBodyAsync(request, options.Value.MaxInputBytes, stop.Token);
+            var completion = await completions.OpenAsync(endpoint, body, caller, stop.Token);
+            if (!completion.IsStreamed)
+            {
+                return Api.JsonWithNulls(await completion.RunAsync(stop.Token));
+            }
+
+            var events = await BeginAsync(completion.StreamAsync(stop.Token));
+            streams = true;
+            return Results.ServerSentEvents(GoOnAsync(events, stop));
+        }
+        catch (ModelNotReadyException e)
+        {
+            request.HttpContext.Response.Headers.RetryAfter = ModelNotReadyException.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            return Api.NotReady(e);
+        }
+        catch (InvalidJobException e) when (e.Code == JobErrorCode.ModelNotFound)
+        {
+            return Api.Error(e, StatusCodes.Status404NotFound);
+        }
+        finally
+        {
+            if (!streams)
+            {
+                stop.Dispose();
+            }
+        }
+    }
+
+    // With the first event it is known whether the request is right, and so the status.
+    private static async Task<IAsyncEnumerator<string>> BeginAsync(IAsyncEnumerable<string> stream)
+    {
+        var events = stream.GetAsyncEnumerator(CancellationToken.None);
+        try
+        {
+            await events.MoveNextAsync();
+            return events;
+        }
+        catch
+        {
+            await events.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static async IAsyncEnumerable<string> GoOnAsync(IAsyncEnumerator<string> events, CancellationTokenSource stop)
+    {
+        using var _ = stop;
+        await using var owned = events;
+        do
+        {
+            yield return events.Current;
+        }
+        while (await events.MoveNextAsync());
+    }
+}

@@ -1,0 +1,13 @@
+using Batch.Jobs.Interactive;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions.Completions;
+
+/// <summary>OpenAI's chat completion: answers messages, at once.</summary>
+public sealed class CreateChatCompletion(CompletionEndpoint completions)
+{
+    [Function(nameof(CreateChatCompletion))]
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/chat/completions")] HttpRequest request, CancellationToken cancellationToken) =>
+        completions.RunAsync(request, InteractiveCompletions.ChatEndpoint, cancellationToken);
+}
