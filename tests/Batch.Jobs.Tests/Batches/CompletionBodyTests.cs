@@ -44,6 +44,7 @@ public sealed class CompletionBodyTests(StorageEmulator storage)
     [InlineData(Chat, """{"messages":[{"role":"user"}]}""", "messages")]
     [InlineData(Text, """{"prompt":"a","tempreature":1}""", "tempreature")]
     [InlineData(Text, """{"prompt":"a","webhook_url":"https://example.org"}""", "webhook_url")]
+    [InlineData(Text, """{"prompt":"a [MASK]","kind":"fill-mask"}""", "kind")]
     [InlineData(Text, """{"prompt":"a","tools":[]}""", "tools")]
     public void Parse_RefusesByName_WhatItDoesNotDo(string endpoint, string body, string param) =>
         Assert.Equal(param, Assert.Throws<InvalidJobException>(() => Parse(endpoint, body)).Param);
