@@ -9,7 +9,7 @@ public sealed class TimerTriggerTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    private readonly FakeTimeProvider _time = new(Noon);
+    private readonly WatchedTime _time = new(Noon);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -22,6 +22,7 @@ public sealed class TimerTriggerTests
         await Eventually.TrueAsync(() => runs.Started.Count == 1);
         for (var run = 2; run <= 4; run++)
         {
+            await WaitingAsync(delays: run - 1);
             _time.Advance(TimeSpan.FromMinutes(5));
             await Eventually.TrueAsync(() => runs.Started.Count == run);
         }
@@ -43,6 +44,7 @@ public sealed class TimerTriggerTests
         Assert.Single(runs.Started);
         first.SetResult();
         await Eventually.TrueAsync(() => runs.Started.Count == 2);
+        await WaitingAsync(delays: 1);
         _time.Advance(TimeSpan.FromMinutes(3));
         await Eventually.TrueAsync(() => runs.Started.Count == 3);
 
@@ -59,6 +61,24 @@ public sealed class TimerTriggerTests
 
         Assert.Contains("'Tick'", error.Message, StringComparison.Ordinal);
         Assert.Contains("sometimes", error.Message, StringComparison.Ordinal);
+    }
+
+    // A clock that jumps before the listener waits for it would be waited for from there on.
+    private Task WaitingAsync(int delays) => Eventually.TrueAsync(() => _time.Timers >= delays);
+
+    private sealed class WatchedTime(DateTimeOffset start) : FakeTimeProvider(start)
+    {
+        private int _timers;
+
+        /// <summary>Timers made so far, each with its delay running.</summary>
+        public int Timers => Volatile.Read(ref _timers);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            Interlocked.Increment(ref _timers);
+            return timer;
+        }
     }
 
     private Task<IHost> StartAsync(Runs runs) => TestHost.StartAsync<Tick>(["--TickSchedule=0 */5 * * * *"], runs, _time);

@@ -83,14 +83,15 @@ public class RegexTests
         Assert.Contains(says, error.Message, StringComparison.Ordinal);
     }
 
-    // Expressions that .NET reads alike, over a small alphabet.
+    // Expressions that .NET reads alike, over a small alphabet. Loops over nothing are left out: .NET takes no empty text for (?:(?:(?:a)+|(?:(?:)*)*?)){1,}.
     private static readonly Gen<string> Expressions = Gen.Recursive<string>((depth, expression) => depth > 4
         ? Walks.OneOf("a", "b", "1", "é", "你", "😀", ".", "[ab]", "[^a]", "[0-9你]", "\\.", "\\n")
         : Gen.OneOf(
             Walks.OneOf("a", "b", "1", "é", "你", "[ab]", "[^a1]", "[0-9你]", ""),
             Gen.Select(expression, expression, (a, b) => a + b),
             Gen.Select(expression, expression, (a, b) => $"(?:{a}|{b})"),
-            Gen.Select(expression, Walks.OneOf("*", "+", "?", "{2}", "{0,2}", "{1,}", "*?", "??"), (a, q) => $"(?:{a}){q}")));
+            Gen.Select(expression, Walks.OneOf("*", "+", "?", "{2}", "{0,2}", "{1,}", "*?", "??"), (a, q) => $"(?:{a}){q}")))
+        .Where(expression => !expression.Contains("(?:)", StringComparison.Ordinal));
 
     private static bool Matches(string regex, string text) => Regex.IsMatch(text, $"^(?:{regex})\\z".Replace("[^a1]", "(?:[^a1\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])", StringComparison.Ordinal)
         .Replace("[^a]", "(?:[^a\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])", StringComparison.Ordinal).Replace(".", "(?:[^\\n\\r\\u2028\\u2029\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])", StringComparison.Ordinal)
