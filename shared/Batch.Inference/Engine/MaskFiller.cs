@@ -64,10 +64,7 @@ public partial class MaskFiller : LlmEngine
         using var mode = inference_mode();
         using var weights = new WeightLoader(folder, dtype, device, progress);
         var bert = new Bert(config, weights);
-        if (tokenizer.VocabularySize > bert.VocabularySize)
-        {
-            throw new InvalidDataException($"{folder}: the tokenizer has ids up to {tokenizer.VocabularySize - 1}, the model {bert.VocabularySize} rows of embeddings; they do not belong together");
-        }
+        ModelLoader.RequireTogether(folder, tokenizer, bert.VocabularySize);
         var context = options.MaxContextLength == 0 ? bert.ContextLength : Math.Min(options.MaxContextLength, bert.ContextLength);
         var info = new ModelInfo(options.ModelName ?? Path.GetFileName(folder.TrimEnd('/', '\\')), config.ModelType, dtype.ToString().ToLowerInvariant(), device.ToString(),
             weights.Parameters, context, bert.VocabularySize, weights.Fingerprint())

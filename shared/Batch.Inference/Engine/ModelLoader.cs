@@ -30,10 +30,7 @@ internal static class ModelLoader
         using var mode = inference_mode();
         using var weights = new WeightLoader(folder, dtype, device, progress);
         var model = CausalLM.Create(config, weights);
-        if (tokenizer.VocabularySize > model.VocabularySize)
-        {
-            throw new InvalidDataException($"{folder}: the tokenizer has ids up to {tokenizer.VocabularySize - 1}, the model {model.VocabularySize} rows of embeddings; they do not belong together");
-        }
+        RequireTogether(folder, tokenizer, model.VocabularySize);
 
         var context = options.MaxContextLength == 0 ? model.ContextLength : Math.Min(options.MaxContextLength, model.ContextLength);
         if (device.type == DeviceType.CUDA)
@@ -84,4 +81,13 @@ internal static class ModelLoader
         JsonValueKind.Array => value.EnumerateArray().Select(v => v.GetInt32()).ToHashSet(),
         _ => [],
     };
+
+    /// <summary>Refuses a tokenizer with ids that the model has no row for.</summary>
+    public static void RequireTogether(string folder, HfTokenizer tokenizer, int rows)
+    {
+        if (tokenizer.VocabularySize > rows)
+        {
+            throw new InvalidDataException($"{folder}: the tokenizer has ids up to {tokenizer.VocabularySize - 1}, the model {rows} rows of embeddings; they do not belong together");
+        }
+    }
 }
