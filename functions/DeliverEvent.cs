@@ -1,6 +1,6 @@
 using Azure.Storage.Queues.Models;
-using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 
 namespace Batch.Functions;
 

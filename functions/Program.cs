@@ -10,6 +10,7 @@ using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -5,9 +5,9 @@ using System.Text.Json;
 using Azure.Storage.Queues.Models;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
-using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs;

@@ -3,9 +3,9 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 
 namespace Batch.Jobs.Tests;
 

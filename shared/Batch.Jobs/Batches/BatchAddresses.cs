@@ -1,6 +1,6 @@
-using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Batches;

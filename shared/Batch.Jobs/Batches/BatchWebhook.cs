@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.Logging;
 
 namespace Batch.Jobs.Batches;

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Batch.Jobs.Storage;
 
-namespace Batch.Jobs.Events;
+namespace Batch.Jobs.Webhooks;
 
 /// <summary>When a webhook that failed is tried again: Standard Webhooks' ladder, over about three days.</summary>
 internal static class WebhookSchedule

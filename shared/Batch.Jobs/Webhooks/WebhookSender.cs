@@ -1,10 +1,11 @@
 using System.Text.Json;
 using Azure.Storage.Queues.Models;
 using Batch.Jobs.Batches;
+using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
 using Microsoft.Extensions.Logging;
 
-namespace Batch.Jobs.Events;
+namespace Batch.Jobs.Webhooks;
 
 /// <summary>
 /// Delivers the event of a finished job, or of an ended batch, to its webhook. What fails is tried again by a message that becomes visible

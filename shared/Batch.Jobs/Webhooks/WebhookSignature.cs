@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Batch.Jobs.Events;
+namespace Batch.Jobs.Webhooks;
 
 /// <summary>Standard Webhooks 1.0: HMAC-SHA256 over <c>id.timestamp.body</c>, one signature per secret.</summary>
 internal static class WebhookSignature

@@ -1,7 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Batch.Jobs.Requests;
 
-namespace Batch.Jobs.Events;
+namespace Batch.Jobs.Webhooks;
 
 /// <summary>Section <c>Webhooks</c>.</summary>
 public sealed class WebhookOptions : IValidatableObject

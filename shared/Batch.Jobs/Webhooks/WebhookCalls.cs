@@ -3,7 +3,7 @@ using System.Net.Http.Headers;
 using Batch.Jobs.Storage;
 using Microsoft.Extensions.Options;
 
-namespace Batch.Jobs.Events;
+namespace Batch.Jobs.Webhooks;
 
 /// <summary>Makes one attempt at a webhook, signed by Standard Webhooks 1.0, and judges the answer: 2xx alone is success.</summary>
 public sealed class WebhookCalls(HttpClient http, IOptions<WebhookOptions> options, JobMetrics metrics, TimeProvider time)

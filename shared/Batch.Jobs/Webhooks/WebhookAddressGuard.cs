@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 
-namespace Batch.Jobs.Events;
+namespace Batch.Jobs.Webhooks;
 
 /// <summary>
 /// Connects webhooks to public addresses only. The check is on the address that the socket connects to, after the name is resolved anew for
