@@ -54,13 +54,13 @@ public sealed class JobIntake(
     }
 
     /// <summary>
-    /// The job that a queue message means: <c>{"jobId": …}</c> names it, any other object is a whole submission, and what is neither
+    /// The job that a queue message means: <c>{"jobId": …, "tenant": …}</c> names it, any other object is a whole submission, and what is neither
     /// becomes a failed job. A submission's id follows from the message, so that the message delivered again is the same job.
     /// </summary>
     public async Task<Arrival> FromQueueAsync(QueueMessage message, CancellationToken cancellationToken)
     {
         var carried = true;
-        var id = IdFrom(message.MessageId);
+        var (id, tenant) = (IdFrom(message.MessageId), Caller.DefaultTenant);
         try
         {
             using var document = JobRequestParser.ReadJson(message.Body.ToMemory());
@@ -68,9 +68,10 @@ public sealed class JobIntake(
             var named = Named(root, "jobId");
             carried = named is null;
             id = named ?? Named(root, "id") ?? id;
+            tenant = Named(root, "tenant") ?? tenant;
             if (named is not null)
             {
-                return await store.FindAsync(named, cancellationToken) is { } known
+                return await store.FindAsync(named, tenant, cancellationToken) is { } known
                     ? new Arrival(known, carried)
                     : throw new InvalidJobException(
                         JobErrorCode.JobNotFound, $"no job {named} was submitted; put the submission itself on the queue, or POST it",
@@ -78,24 +79,24 @@ public sealed class JobIntake(
             }
 
             var request = await inputs.ReadAsync(root, cancellationToken);
-            request = request with { Tenant = request.Tenant ?? Caller.DefaultTenant };
+            request = request with { Tenant = request.Tenant ?? tenant };
             return new Arrival(await AddAsync(id, request, "queue", "queue", cancellationToken), carried);
         }
         catch (InvalidJobException e)
         {
             var now = time.GetUtcNow();
             var fingerprint = HashOf(message.Body.ToMemory().Span);
-            var refused = new Job { PartitionKey = id, CreatedAt = now, Caller = "queue", Route = "queue", Fingerprint = fingerprint };
+            var refused = new Job { PartitionKey = Job.Name(tenant, id), Tenant = tenant, CreatedAt = now, Caller = "queue", Route = "queue", Fingerprint = fingerprint };
             return new Arrival(await AddAsync(refused.Fail(e, now), request: null, cancellationToken), carried);
         }
     }
 
     /// <summary>Puts a message for the job on the queue, invisible until its not_before, or for the longest a message can be.</summary>
     public Task EnqueueAsync(Job job, CancellationToken cancellationToken) =>
-        queues.EnqueueJobAsync(job.Id, (job.NotBefore - time.GetUtcNow()) ?? TimeSpan.Zero, cancellationToken);
+        queues.EnqueueJobAsync(job, (job.NotBefore - time.GetUtcNow()) ?? TimeSpan.Zero, cancellationToken);
 
     /// <summary>Keeps a message for a job that was given up, so that an operator finds it and can replay it.</summary>
-    public Task KeepForReplayAsync(Job job, CancellationToken cancellationToken) => queues.KeepFailedJobAsync(job.Id, cancellationToken);
+    public Task KeepForReplayAsync(Job job, CancellationToken cancellationToken) => queues.KeepFailedJobAsync(job, cancellationToken);
 
     private async Task<Job> AddAsync(string id, JobRequest request, string caller, string route, CancellationToken cancellationToken)
     {
@@ -104,7 +105,7 @@ public sealed class JobIntake(
         var text = TextOf(request);
         var job = new Job
         {
-            PartitionKey = id,
+            PartitionKey = Job.Name(request.Tenant!, id),
             Tenant = request.Tenant!,
             Caller = caller,
             Route = route,

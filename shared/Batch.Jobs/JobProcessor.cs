@@ -86,7 +86,7 @@ public sealed partial class JobProcessor(
 
     private async Task<Job> RunAsync(Job job, long dequeueCount, CancellationToken cancellationToken)
     {
-        var result = job.Attempts > 0 ? await store.FindResultAsync(job.Id, cancellationToken) : null;
+        var result = job.Attempts > 0 ? await store.FindResultAsync(job, cancellationToken) : null;
         if (result is null)
         {
             await generator.ReadyAsync(job, cancellationToken);
@@ -97,7 +97,7 @@ public sealed partial class JobProcessor(
             }
 
             LogStarted(job.Id, job.Attempts, job.Tenant);
-            result = await store.AddResultAsync(await generator.GenerateAsync(job, cancellationToken), cancellationToken);
+            result = await store.AddResultAsync(job, await generator.GenerateAsync(job, cancellationToken), cancellationToken);
         }
 
         // Checkpoint: the result blob, written once. A crash before the row says so finds the blob again instead of writing the text a

@@ -62,12 +62,12 @@ public sealed class JobReader(JobStore store, EngineHost engines)
 
         if (job.HasResult)
         {
-            var result = await store.FindResultAsync(id, cancellationToken);
+            var result = await store.FindResultAsync(job, cancellationToken);
             var tellsMore = result?.Choices is { Count: > 1 } or [{ Logprobs: not null }];
             return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt, Interventions = result?.Interventions, Candidates = result?.Candidates };
         }
 
-        var progress = job.State == JobState.Running ? await store.FindProgressAsync(id, cancellationToken) : null;
+        var progress = job.State == JobState.Running ? await store.FindProgressAsync(job, cancellationToken) : null;
         return progress is null
             ? View(job)
             : View(job) with { Text = progress.Text, Progress = new JobViewProgress(progress.CompletionTokens) };
@@ -102,7 +102,7 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         Text: null,
         job.FinishReason,
         job.HasResult ? new Usage(job.PromptTokens, job.CompletionTokens) : null,
-        job.HasResult ? store.ResultAddress(job.Id).AbsoluteUri : null,
+        job.HasResult ? store.ResultAddress(job).AbsoluteUri : null,
         job.ErrorCode is null ? null : new JobViewError(job.ErrorCode, job.ErrorMessage ?? "", job.ErrorParam),
         job.WebhookUrl is null
             ? null

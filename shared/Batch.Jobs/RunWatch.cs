@@ -102,10 +102,10 @@ internal sealed class RunWatch : IAsyncDisposable
         {
             if (Progress is { CompletionTokens: > 0 } progress)
             {
-                await _store.WriteProgressAsync(_job.Id, progress, _ended.Token);
+                await _store.WriteProgressAsync(_job, progress, _ended.Token);
             }
 
-            StopState = (await _store.FindAsync(_job.Id, _ended.Token))?.StopWanted(_time.GetUtcNow());
+            StopState = (await _store.FindAsync(_job.Id, _job.Tenant, _ended.Token))?.StopWanted(_time.GetUtcNow());
         }
         catch (Exception e) when (e is RequestFailedException or AggregateException)
         {

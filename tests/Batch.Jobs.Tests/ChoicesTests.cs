@@ -17,7 +17,7 @@ public sealed class ChoicesTests(StorageEmulator storage)
 
         Assert.Empty(await batch.PumpAsync());
 
-        var result = await batch.Store.FindResultAsync(job.Id, Cancellation);
+        var result = await batch.Store.FindResultAsync(job, Cancellation);
         Assert.Equal([ScriptedEngine.TextOf(7), ScriptedEngine.TextOf(8), ScriptedEngine.TextOf(9)], result!.Choices.Select(choice => choice.Text));
         Assert.Equal([0, 1, 2], result.Choices.Select(choice => choice.Index));
         Assert.Equal((ScriptedEngine.TextOf(7), "stop", 4, 9), (result.Text, result.FinishReason, result.Usage.PromptTokens, result.Usage.CompletionTokens));
@@ -43,7 +43,7 @@ public sealed class ChoicesTests(StorageEmulator storage)
             """{"content":[{"token":"a","token_id":97,"logprob":-0.5,"bytes":[97],"rank":1,"top_logprobs":[{"token":"a","token_id":97,"logprob":-0.5,"bytes":[97]},{"token":"b","token_id":98,"logprob":-9999,"bytes":[98]}]}]}""",
             choice.GetProperty("logprobs").GetRawText());
         Assert.Equal(110, blob.RootElement.GetProperty("prompt_logprobs")[0].GetProperty("token_id").GetInt32());
-        var read = await batch.Store.FindResultAsync(job.Id, Cancellation);
+        var read = await batch.Store.FindResultAsync(job, Cancellation);
         Assert.Equal(new StopReason(null, 13), read!.Choices[0].StopReason);
     }
 
@@ -59,7 +59,7 @@ public sealed class ChoicesTests(StorageEmulator storage)
         batch.Time.Advance(TimeSpan.FromSeconds(1));
         Assert.Empty(await pumping);
 
-        var result = await batch.Store.FindResultAsync(job.Id, Cancellation);
+        var result = await batch.Store.FindResultAsync(job, Cancellation);
         Assert.Equal((JobState.Cancelled, "cancelled"), (result!.Status, result.FinishReason));
         Assert.All(result.Choices, choice => Assert.Equal(("first piece", "cancelled"), (choice.Text, choice.FinishReason)));
     }
@@ -73,7 +73,7 @@ public sealed class ChoicesTests(StorageEmulator storage)
 
         Assert.IsType<InvalidDataException>(Assert.Single(await batch.PumpAsync()));
 
-        Assert.Null(await batch.Store.FindResultAsync(job.Id, Cancellation));
+        Assert.Null(await batch.Store.FindResultAsync(job, Cancellation));
         Assert.Contains("no numbers", (await batch.FindAsync(job.Id)).LastError, StringComparison.Ordinal);
     }
 
@@ -103,7 +103,7 @@ public sealed class ChoicesTests(StorageEmulator storage)
             ["ignore_eos", "logit_bias", "max_tokens", "min_p", "min_tokens", "presence_penalty", "repetition_detection", "repetition_penalty", "seed", "stop", "temperature", "top_k", "top_p"],
             parameters.EnumerateObject().Select(property => property.Name).Order(StringComparer.Ordinal));
         Assert.Equal(ScriptedEngine.Context - 4, parameters.GetProperty("max_tokens").GetInt32());
-        var read = (await batch.Store.FindResultAsync(job.Id, Cancellation))!.Parameters;
+        var read = (await batch.Store.FindResultAsync(job, Cancellation))!.Parameters;
         Assert.Equal((0.5f, -100f, 3, 1f), (read.PresencePenalty, read.LogitBias![65], read.RepetitionDetection!.MinCount, read.TypicalP));
     }
 }

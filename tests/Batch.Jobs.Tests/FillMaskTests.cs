@@ -37,8 +37,8 @@ public sealed class FillMaskTests(StorageEmulator storage)
 
         Assert.Empty(await batch.PumpAsync());
 
-        Assert.Equal(["c", "b"], (await batch.Store.FindResultAsync(some.Id, Cancellation))!.Candidates![0].Select(candidate => candidate.Token));
-        Assert.Equal(5, (await batch.Store.FindResultAsync(all.Id, Cancellation))!.Candidates![0].Count);
+        Assert.Equal(["c", "b"], (await batch.Store.FindResultAsync(some, Cancellation))!.Candidates![0].Select(candidate => candidate.Token));
+        Assert.Equal(5, (await batch.Store.FindResultAsync(all, Cancellation))!.Candidates![0].Count);
     }
 
     [Theory]

@@ -18,7 +18,7 @@ public sealed class JobProcessorTests(StorageEmulator storage)
 
         job = await batch.FindAsync(job.Id);
         Assert.Equal((JobState.Succeeded, "stop", 4, 3), (job.State, job.FinishReason, job.PromptTokens, job.CompletionTokens));
-        var result = await batch.Store.FindResultAsync(job.Id, Cancellation);
+        var result = await batch.Store.FindResultAsync(job, Cancellation);
         Assert.Equal(ScriptedEngine.TextOf(7), result!.Text);
         Assert.Equal((9, 7UL, "12", "identity-1"), (result.Parameters.MaxTokens, result.Parameters.Seed, result.Metadata!["article"], result.ModelIdentity));
         Assert.Equal(3, Assert.Single(batch.Engine.Requests).Priority);
@@ -48,13 +48,13 @@ public sealed class JobProcessorTests(StorageEmulator storage)
             Assert.Empty(await batch.PumpAsync());
 
             var job = await batch.FindAsync($"crash-{write}");
-            var result = await batch.Store.FindResultAsync(job.Id, Cancellation);
+            var result = await batch.Store.FindResultAsync(job, Cancellation);
             Assert.Equal(JobState.Succeeded, job.State);
             Assert.Equal(ScriptedEngine.TextOf(ulong.Parse(job.Seed, null)), result!.Text);
             Assert.Equal(result.FinishedAt, job.FinishedAt);
             Assert.Equal([$"{job.Id}:succeeded"], (await batch.EventsAsync()).Select(e => Text(e, "id")).Distinct());
             Assert.NotNull(await batch.ReceiveAsync(JobQueues.Webhooks));
-            Assert.Null(await batch.Store.FindProgressAsync(job.Id, Cancellation));
+            Assert.Null(await batch.Store.FindProgressAsync(job, Cancellation));
             Assert.Equal("Succeeded", Assert.Single(await batch.AuditAsync(job.Id)).GetString("Outcome"));
         }
 
@@ -72,7 +72,7 @@ public sealed class JobProcessorTests(StorageEmulator storage)
 
         job = await batch.FindAsync(job.Id);
         Assert.Equal(JobState.Succeeded, job.State);
-        Assert.Equal((await batch.Store.FindResultAsync(job.Id, Cancellation))!.FinishedAt, job.FinishedAt);
+        Assert.Equal((await batch.Store.FindResultAsync(job, Cancellation))!.FinishedAt, job.FinishedAt);
         Assert.Single((await batch.EventsAsync()).Select(e => Text(e, "id")).Distinct());
         Assert.Single(await batch.AuditAsync(job.Id));
     }

@@ -81,7 +81,7 @@ public sealed class StopTests(StorageEmulator storage)
 
         var view = await batch.Reader.FindAsync(job.Id, TestBatch.Tester, Cancellation);
         Assert.Equal((JobState.Expired, "expired", "first piece"), (view!.Status, view.FinishReason, view.Text));
-        Assert.Equal(JobState.Expired, (await batch.Store.FindResultAsync(job.Id, Cancellation))!.Status);
+        Assert.Equal(JobState.Expired, (await batch.Store.FindResultAsync(job, Cancellation))!.Status);
     }
 
     [Fact]
@@ -104,7 +104,7 @@ public sealed class StopTests(StorageEmulator storage)
         Assert.Empty(await processing);
 
         Assert.Equal((JobState.Running, "first piece", 1), (view.Status, view.Text, view.Progress!.CompletionTokens));
-        Assert.Null(await batch.Store.FindProgressAsync(job.Id, Cancellation));
+        Assert.Null(await batch.Store.FindProgressAsync(job, Cancellation));
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class StopTests(StorageEmulator storage)
         Assert.Equal((JobState.Queued, 1, null), (between.State, between.Preemptions, between.LastError));
         job = await batch.FindAsync(job.Id);
         Assert.Equal((JobState.Succeeded, 2, 1), (job.State, job.Attempts, job.Preemptions));
-        Assert.Equal(ScriptedEngine.TextOf(ulong.Parse(job.Seed, null)), (await batch.Store.FindResultAsync(job.Id, Cancellation))!.Text);
+        Assert.Equal(ScriptedEngine.TextOf(ulong.Parse(job.Seed, null)), (await batch.Store.FindResultAsync(job, Cancellation))!.Text);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Batch.Jobs.Access;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 
@@ -42,6 +43,25 @@ public sealed class SubmissionTests(StorageEmulator storage)
             Assert.Single(batch.Engine.Requests);
             Assert.Single(await batch.AuditAsync($"heal-{write}"));
         }
+    }
+
+    [Fact]
+    public async Task SubmitAsync_KeepsTwoTenantsApart_WhenTheyChooseTheSameId()
+    {
+        await using var batch = await TestBatch.StartAsync(storage);
+        var acme = new Caller("acme", ApiScopes.Admin, "theirs");
+        var ours = await batch.SubmitAsync("""{"id":"chosen-by-both","prompt":"Once","seed":1}""");
+        var theirs = await batch.Intake.SubmitAsync("""{"id":"chosen-by-both","prompt":"Twice","seed":2}"""u8.ToArray(), null, acme, "test", Cancellation);
+
+        Assert.Empty(await batch.PumpAsync());
+        var events = (await batch.EventsAsync()).Select(sent => sent.GetProperty("id").GetString()).Order(StringComparer.Ordinal);
+        var (shownToUs, shownToThem) = (await batch.Reader.FindAsync(ours.Id, TestBatch.Tester, Cancellation), await batch.Reader.FindAsync(theirs.Id, acme, Cancellation));
+
+        Assert.Equal((ours.Id, ScriptedEngine.TextOf(1), ScriptedEngine.TextOf(2)), (theirs.Id, shownToUs!.Text, shownToThem!.Text));
+        Assert.NotEqual(shownToUs.ResultUrl, shownToThem.ResultUrl);
+        Assert.Equal(["acme:chosen-by-both:succeeded", "chosen-by-both:succeeded"], events);
+        Assert.Equal("acme", Assert.Single((await batch.Reader.ListAsync(100, null, acme, Cancellation))!.Data, job => job.Id == theirs.Id).Tenant);
+        Assert.Null(await batch.Store.FindAsync("acme:chosen-by-both", TestBatch.Tester.Tenant, Cancellation));
     }
 
     [Fact]

@@ -140,7 +140,7 @@ internal sealed class TestBatch : IAsyncDisposable
     public async Task<bool> PumpUntilCrashAsync() => (await PumpAsync()).OfType<SimulatedCrashException>().Any();
 
     public async Task<Job> FindAsync(string id) =>
-        await Store.FindAsync(id, Cancellation) ?? throw new InvalidOperationException($"no job {id}");
+        await Store.FindAsync(id, Tester.Tenant, Cancellation) ?? throw new InvalidOperationException($"no job {id}");
 
     /// <summary>Every event sent so far, oldest first.</summary>
     public async Task<List<JsonElement>> EventsAsync()

@@ -18,12 +18,12 @@ public sealed partial class EventPublisher(
             return job;
         }
 
-        await store.DeleteProgressAsync(job.Id, cancellationToken);
+        await store.DeleteProgressAsync(job, cancellationToken);
         await audit.FinishedAsync(job, cancellationToken);
         await sink.SendAsync(format.Encode(job), cancellationToken);
         if (job.WebhookUrl is not null)
         {
-            await sink.EnqueueWebhookAsync(job.Id, cancellationToken);
+            await sink.EnqueueWebhookAsync(job, cancellationToken);
         }
 
         // Checkpoint: published. A crash before it sends the same event, under the same id, once more.

@@ -25,8 +25,8 @@ public sealed class EventSink(JobQueues queues, EventGridPublisherClient? topic)
         }
     }
 
-    public Task EnqueueWebhookAsync(string jobId, CancellationToken cancellationToken) =>
-        queues.EnqueueWebhookAsync(jobId, attempt: 1, TimeSpan.Zero, cancellationToken);
+    public Task EnqueueWebhookAsync(Job job, CancellationToken cancellationToken) =>
+        queues.EnqueueWebhookAsync(job, attempt: 1, TimeSpan.Zero, cancellationToken);
 
     public Task EnqueueBatchWebhookAsync(string tenant, string batchId, CancellationToken cancellationToken) =>
         queues.EnqueueBatchWebhookAsync(tenant, batchId, attempt: 1, TimeSpan.Zero, cancellationToken);

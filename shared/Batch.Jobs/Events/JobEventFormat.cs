@@ -32,7 +32,7 @@ public sealed class JobEventFormat(JobStore store, IOptions<JobsOptions> options
                 job.State,
                 job.FinishReason,
                 job.HasResult ? new Usage(job.PromptTokens, job.CompletionTokens) : null,
-                job.HasResult ? store.ResultAddress(job.Id).AbsoluteUri : null,
+                job.HasResult ? store.ResultAddress(job).AbsoluteUri : null,
                 job.ErrorCode is null ? null : new JobViewError(job.ErrorCode, job.ErrorMessage ?? "", job.ErrorParam),
                 job.Metadata is null ? null : JsonSerializer.Deserialize<SortedDictionary<string, string>>(job.Metadata)),
         };

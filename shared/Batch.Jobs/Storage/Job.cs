@@ -14,8 +14,12 @@ namespace Batch.Jobs.Storage;
 public sealed record Job : ITableEntity
 {
     public const string Row = "job";
+
+    // In no id and no tenant's name.
+    private const char AfterTenant = ':';
     private const int LongestMessage = 2000;
 
+    /// <summary>As <see cref="Name(string, string)"/> gives it.</summary>
     public string PartitionKey { get; set; } = "";
     public string RowKey { get; set; } = Row;
     public DateTimeOffset? Timestamp { get; set; }
@@ -73,15 +77,19 @@ public sealed record Job : ITableEntity
     public int WebhookAttempts { get; set; }
     public string? WebhookLastError { get; set; }
 
+    /// <summary>Its tenant's name for it; another tenant may have a job of the same.</summary>
     [IgnoreDataMember]
-    public string Id => PartitionKey;
+    public string Id => PartitionKey[(PartitionKey.IndexOf(AfterTenant, StringComparison.Ordinal) + 1)..];
 
     [IgnoreDataMember]
     public bool IsFinished => State is not (JobState.Queued or JobState.Running);
 
     /// <summary>Stable over redeliveries: what consumers of events and webhooks tell duplicates by.</summary>
     [IgnoreDataMember]
-    public string EventId => $"{Id}:{JsonNamingPolicy.SnakeCaseLower.ConvertName(State.ToString())}";
+    public string EventId => $"{PartitionKey}:{JsonNamingPolicy.SnakeCaseLower.ConvertName(State.ToString())}";
+
+    /// <summary>A job's name among all tenants': its id, which tenant <c>default</c> has alone and every other behind its own name.</summary>
+    public static string Name(string tenant, string id) => tenant == Access.Caller.DefaultTenant ? id : $"{tenant}{AfterTenant}{id}";
 
     /// <summary>The state this job should end in although its text is not finished; null while it may go on.</summary>
     public JobState? StopWanted(DateTimeOffset now) => this switch

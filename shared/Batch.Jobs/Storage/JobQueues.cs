@@ -26,17 +26,17 @@ public sealed class JobQueues(StorageClients clients)
     private readonly QueueClient _events = clients.Queues.GetQueueClient(Events);
     private readonly QueueClient _webhooks = clients.Queues.GetQueueClient(Webhooks);
 
-    public Task EnqueueJobAsync(string jobId, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(jobId)), delay, cancellationToken);
+    public Task EnqueueJobAsync(Job job, TimeSpan delay, CancellationToken cancellationToken) =>
+        SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant)), delay, cancellationToken);
 
-    public Task KeepFailedJobAsync(string jobId, CancellationToken cancellationToken) =>
-        SendAsync(_failedJobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(jobId)), TimeSpan.Zero, cancellationToken);
+    public Task KeepFailedJobAsync(Job job, CancellationToken cancellationToken) =>
+        SendAsync(_failedJobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant)), TimeSpan.Zero, cancellationToken);
 
     public Task SendEventAsync(ReadOnlyMemory<byte> cloudEvent, CancellationToken cancellationToken) =>
         SendAsync(_events, cloudEvent, TimeSpan.Zero, cancellationToken);
 
-    public Task EnqueueWebhookAsync(string jobId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(jobId, attempt)), delay, cancellationToken);
+    public Task EnqueueWebhookAsync(Job job, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
+        SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(job.Id, attempt, job.Tenant)), delay, cancellationToken);
 
     public Task EnqueueBatchWebhookAsync(string tenant, string batchId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
         SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(null, attempt, tenant, batchId)), delay, cancellationToken);
@@ -48,10 +48,10 @@ public sealed class JobQueues(StorageClients clients)
     }
 }
 
-/// <summary>What waits on <c>batch-jobs</c>: the work itself is in the job's row.</summary>
-internal sealed record JobMessage([property: JsonPropertyName("jobId")] string JobId);
+/// <summary>What waits on <c>batch-jobs</c>: the work itself is in the job's row. Without a tenant the job is the default one's.</summary>
+internal sealed record JobMessage([property: JsonPropertyName("jobId")] string JobId, [property: JsonPropertyName("tenant")] string Tenant);
 
-/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1, for a job or for a batch of a tenant.</summary>
+/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1, for a job or a batch of a tenant, the default one where none is named.</summary>
 internal sealed record WebhookMessage(
     [property: JsonPropertyName("jobId")] string? JobId,
     [property: JsonPropertyName("attempt")] int Attempt,

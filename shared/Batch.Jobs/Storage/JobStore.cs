@@ -10,7 +10,7 @@ using Batch.Jobs.Requests;
 namespace Batch.Jobs.Storage;
 
 /// <summary>
-/// Job rows and their blobs. Every write is safe to repeat: names follow from the job's id, rows change under their ETag, and the first
+/// Job rows and their blobs. Every write is safe to repeat: names follow from tenant and id, rows change under their ETag, and the first
 /// result stands.
 /// </summary>
 public sealed class JobStore(StorageClients clients)
@@ -28,20 +28,14 @@ public sealed class JobStore(StorageClients clients)
     private readonly BlobContainerClient _results = clients.Blobs.GetBlobContainerClient(ResultsContainer);
     private readonly BlobContainerClient _progress = clients.Blobs.GetBlobContainerClient(ProgressContainer);
 
-    public async Task<Job?> FindAsync(string id, CancellationToken cancellationToken)
-    {
-        var row = await _rows.GetEntityIfExistsAsync<Job>(id, Job.Row, cancellationToken: cancellationToken);
-        return row.HasValue ? row.Value : null;
-    }
-
-    /// <summary>The job if it is the tenant's.</summary>
+    /// <summary>The tenant's job of that id.</summary>
     public async Task<Job?> FindAsync(string id, string tenant, CancellationToken cancellationToken) =>
-        await FindAsync(id, cancellationToken) is { } job && job.Tenant == tenant ? job : null;
+        await FindAsync(Job.Name(tenant, id), cancellationToken) is { } job && job.Tenant == tenant ? job : null;
 
     /// <summary>Adds the job, or gives the one that has its id already.</summary>
     public async Task<Job> AddAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
     {
-        job = await FindAsync(job.Id, cancellationToken) ?? await InsertAsync(job, request, cancellationToken);
+        job = await FindAsync(job.PartitionKey, cancellationToken) ?? await InsertAsync(job, request, cancellationToken);
         await _rows.UpsertEntityAsync(new TableEntity(ListPartition(job.Tenant), ListKey(job)), TableUpdateMode.Replace, cancellationToken);
         return job;
     }
@@ -67,7 +61,7 @@ public sealed class JobStore(StorageClients clients)
             }
             catch (RequestFailedException e) when (e.Status == 412)
             {
-                job = await FindAsync(job.Id, cancellationToken)
+                job = await FindAsync(job.PartitionKey, cancellationToken)
                     ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being changed", e);
             }
         }
@@ -78,7 +72,7 @@ public sealed class JobStore(StorageClients clients)
         var json = job.Request;
         if (json is null)
         {
-            var blob = await _inputs.GetBlobClient(BlobName(job.Id)).DownloadContentAsync(cancellationToken);
+            var blob = await _inputs.GetBlobClient(BlobName(job)).DownloadContentAsync(cancellationToken);
             json = blob.Value.Content.ToString();
         }
 
@@ -87,7 +81,7 @@ public sealed class JobStore(StorageClients clients)
     }
 
     /// <summary>Writes the result unless the job has one, and gives the one that stands.</summary>
-    public async Task<JobResult> AddResultAsync(JobResult result, CancellationToken cancellationToken)
+    public async Task<JobResult> AddResultAsync(Job job, JobResult result, CancellationToken cancellationToken)
     {
         try
         {
@@ -96,31 +90,31 @@ public sealed class JobStore(StorageClients clients)
                 Conditions = new BlobRequestConditions { IfNoneMatch = ETag.All },
                 HttpHeaders = new BlobHttpHeaders { ContentType = "application/json" },
             };
-            await _results.GetBlobClient(BlobName(result.Id)).UploadAsync(
+            await _results.GetBlobClient(BlobName(job)).UploadAsync(
                 BinaryData.FromObjectAsJson(result, JobJson.Options), options, cancellationToken);
             return result;
         }
         catch (RequestFailedException e) when (e.Status is 409 or 412)
         {
-            return await FindResultAsync(result.Id, cancellationToken)
+            return await FindResultAsync(job, cancellationToken)
                 ?? throw new InvalidOperationException($"the result of job {result.Id} was deleted while it was being written", e);
         }
     }
 
-    public Task<JobResult?> FindResultAsync(string id, CancellationToken cancellationToken) =>
-        ReadAsync<JobResult>(_results, id, cancellationToken);
+    public Task<JobResult?> FindResultAsync(Job job, CancellationToken cancellationToken) =>
+        ReadAsync<JobResult>(_results, job, cancellationToken);
 
-    public Uri ResultAddress(string id) => _results.GetBlobClient(BlobName(id)).Uri;
+    public Uri ResultAddress(Job job) => _results.GetBlobClient(BlobName(job)).Uri;
 
-    public async Task WriteProgressAsync(string id, JobProgress progress, CancellationToken cancellationToken) =>
-        await _progress.GetBlobClient(BlobName(id)).UploadAsync(
+    public async Task WriteProgressAsync(Job job, JobProgress progress, CancellationToken cancellationToken) =>
+        await _progress.GetBlobClient(BlobName(job)).UploadAsync(
             BinaryData.FromObjectAsJson(progress, JobJson.Options), overwrite: true, cancellationToken);
 
-    public Task<JobProgress?> FindProgressAsync(string id, CancellationToken cancellationToken) =>
-        ReadAsync<JobProgress>(_progress, id, cancellationToken);
+    public Task<JobProgress?> FindProgressAsync(Job job, CancellationToken cancellationToken) =>
+        ReadAsync<JobProgress>(_progress, job, cancellationToken);
 
-    public async Task DeleteProgressAsync(string id, CancellationToken cancellationToken) =>
-        await _progress.GetBlobClient(BlobName(id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+    public async Task DeleteProgressAsync(Job job, CancellationToken cancellationToken) =>
+        await _progress.GetBlobClient(BlobName(job)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
 
     /// <summary>A blob of the caller's, whole; null when there is none.</summary>
     public async Task<InputBlob?> FindInputAsync(string container, string name, int maxBytes, CancellationToken cancellationToken)
@@ -154,11 +148,17 @@ public sealed class JobStore(StorageClients clients)
             $"PartitionKey eq {ListPartition(tenant)} and RowKey gt {(after is null ? "" : ListKey(after))}");
         await foreach (var entry in _rows.QueryAsync<TableEntity>(filter, select: ["RowKey"], cancellationToken: cancellationToken))
         {
-            if (await FindAsync(entry.RowKey[20..], cancellationToken) is { } job)
+            if (await FindAsync(entry.RowKey[20..], tenant, cancellationToken) is { } job)
             {
                 yield return job;
             }
         }
+    }
+
+    private async Task<Job?> FindAsync(string name, CancellationToken cancellationToken)
+    {
+        var row = await _rows.GetEntityIfExistsAsync<Job>(name, Job.Row, cancellationToken: cancellationToken);
+        return row.HasValue ? row.Value : null;
     }
 
     private async Task<Job> InsertAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
@@ -167,7 +167,7 @@ public sealed class JobStore(StorageClients clients)
         if (json.Length > LongestInlineRequest)
         {
             // Before the row, which is what makes the job exist: a crash between them leaves a blob that nobody reads.
-            await _inputs.GetBlobClient(BlobName(job.Id)).UploadAsync(BinaryData.FromString(json), overwrite: true, cancellationToken);
+            await _inputs.GetBlobClient(BlobName(job)).UploadAsync(BinaryData.FromString(json), overwrite: true, cancellationToken);
         }
         else
         {
@@ -181,7 +181,7 @@ public sealed class JobStore(StorageClients clients)
         }
         catch (RequestFailedException e) when (e.Status == 409)
         {
-            return await FindAsync(job.Id, cancellationToken)
+            return await FindAsync(job.PartitionKey, cancellationToken)
                 ?? throw new InvalidOperationException($"job {job.Id} was deleted while it was being submitted", e);
         }
     }
@@ -189,17 +189,18 @@ public sealed class JobStore(StorageClients clients)
     // One partition lists all jobs of a tenant; its keys fall with time, so that the newest comes first. No job's id has its space.
     private static string ListPartition(string tenant) => $"newest {tenant}";
 
-    private static string BlobName(string id) => $"{id}.json";
+    // As a job's name, with a folder for each tenant but the default one.
+    private static string BlobName(Job job) => $"{(job.Tenant == Access.Caller.DefaultTenant ? "" : $"{job.Tenant}/")}{job.Id}.json";
 
     private static string ListKey(Job job) =>
         string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");
 
-    private static async Task<T?> ReadAsync<T>(BlobContainerClient container, string id, CancellationToken cancellationToken)
+    private static async Task<T?> ReadAsync<T>(BlobContainerClient container, Job job, CancellationToken cancellationToken)
         where T : class
     {
         try
         {
-            var blob = await container.GetBlobClient(BlobName(id)).DownloadContentAsync(cancellationToken);
+            var blob = await container.GetBlobClient(BlobName(job)).DownloadContentAsync(cancellationToken);
             return blob.Value.Content.ToObjectFromJson<T>(JobJson.Options);
         }
         catch (RequestFailedException e) when (e.Status == 404)

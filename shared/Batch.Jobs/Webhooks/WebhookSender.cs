@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Azure.Storage.Queues.Models;
+using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
@@ -24,12 +25,12 @@ public sealed partial class WebhookSender(
         }
 
         var jobId = asked?.JobId ?? throw new JsonException("a message on batch-webhooks must be {jobId, attempt} or {tenant, batchId, attempt}");
-        await DeliverAsync(jobId, asked.Attempt, cancellationToken);
+        await DeliverAsync(jobId, asked.Tenant ?? Caller.DefaultTenant, asked.Attempt, cancellationToken);
     }
 
-    private async Task DeliverAsync(string jobId, int attempt, CancellationToken cancellationToken)
+    private async Task DeliverAsync(string jobId, string tenant, int attempt, CancellationToken cancellationToken)
     {
-        var job = await jobs.FindAsync(jobId, cancellationToken);
+        var job = await jobs.FindAsync(jobId, tenant, cancellationToken);
         if (job is not { WebhookUrl: not null, IsFinished: true } || job.WebhookState is WebhookState.Delivered or WebhookState.Failed)
         {
             return;
@@ -41,7 +42,7 @@ public sealed partial class WebhookSender(
         {
             // Before the row: a crash between them sends this attempt twice, under one webhook-id; the other order could lose all further
             // attempts.
-            await queues.EnqueueWebhookAsync(jobId, attempt + 1, wait, cancellationToken);
+            await queues.EnqueueWebhookAsync(job, attempt + 1, wait, cancellationToken);
         }
 
         var state = WebhookSchedule.StateAfter(outcome, delay);
