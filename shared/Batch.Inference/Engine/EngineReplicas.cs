@@ -23,6 +23,8 @@ internal sealed class EngineReplicas : LlmEngine
 
     public override ModelInfo Model { get; }
 
+    public override long DrawnTokens => _engines.Sum(engine => engine.DrawnTokens);
+
     public override HfTokenizer Tokenizer => _engines[0].Tokenizer;
 
     /// <summary>Loads one engine after the other. When one does not load, none stays.</summary>

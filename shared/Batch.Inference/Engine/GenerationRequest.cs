@@ -7,6 +7,12 @@ namespace Batch.Inference.Engine;
 /// <param name="Priority">Waiting requests of a higher priority are admitted first; equals in order of arrival.</param>
 public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptTokenIds, SamplingParams Sampling, int Priority = 0)
 {
+    /// <summary>
+    /// Goes on from where another run of the same request was, to the very text of a run without interruption; its updates are told again from the beginning.
+    /// A checkpoint that does not fit the request is passed over. A beam search begins anew.
+    /// </summary>
+    public GenerationCheckpoint? Resume { get; init; }
+
     /// <summary>So many of the last prompt tokens are text already, and count as such.</summary>
     internal int TextTokens { get; init; }
 

@@ -37,6 +37,9 @@ public sealed record GenerationUpdate(string Text, int CompletionTokens, FinishR
     /// <summary>The stop string or stop token, on the last update.</summary>
     public StopReason? StopReason { get; init; }
 
+    /// <summary>The token that was drawn, whether or not its text is held back; null of an update that tells what became of an earlier one.</summary>
+    public DrawnToken? Drawn { get; init; }
+
     /// <summary>Of the token that this update tells of, whether or not its text is held back; null unless logprobs is asked for.</summary>
     public TokenLogprobs? Logprobs { get; init; }
 

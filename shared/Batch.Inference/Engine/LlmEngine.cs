@@ -28,6 +28,7 @@ public partial class LlmEngine : IAsyncDisposable
     private readonly ILogger<LlmEngine> _logger = NullLogger<LlmEngine>.Instance;
     private readonly List<Sequence> _rows = [];
     private long _arrived;
+    private long _drawn;
     private volatile bool _stopping;
 
     /// <summary>For tests that script an engine.</summary>
@@ -56,6 +57,9 @@ public partial class LlmEngine : IAsyncDisposable
 
     /// <summary>Sequences that lost their cache blocks and started over, since the start.</summary>
     public long Preemptions => _scheduler?.Preemptions ?? 0;
+
+    /// <summary>Tokens drawn since the start; those of a checkpoint are not drawn again.</summary>
+    public virtual long DrawnTokens => Interlocked.Read(ref _drawn);
 
     /// <summary>Loads the model; takes as long as reading its files. Errors name the file and what was expected.</summary>
     /// <exception cref="InvalidDataException">A file is truncated, malformed or does not fit the config.</exception>
@@ -92,20 +96,9 @@ public partial class LlmEngine : IAsyncDisposable
             yield return (await SearchAsync(request, null, cancellationToken))[0];
             yield break;
         }
-        var seed = request.Sampling.Seed ?? CounterRandom.SeedOf(request.Id);
-        var sampling = request.Sampling;
-        var continuesText = ContinuesText(request);
-        var text = NewText(request);
-        var constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText);
-        var rules = InterventionRules.Create(sampling, Tokenizer);
-        var sequence = new Sequence(request, seed, text, Interlocked.Increment(ref _arrived))
-        {
-            Processors = rules is null ? _processors.Create(sampling) : [.. _processors.Create(sampling), new InterventionBans()],
-            Constraint = constraint,
-            Interventions = rules is null ? null : new InterventionState(rules, sampling, Tokenizer, continuesText),
-        };
+        var sequence = Begin(request);
         using var cancellation = cancellationToken.Register(sequence.Cancel);
-        ObjectDisposedException.ThrowIf(_stopping || !TryAdd(sequence), this);
+        ObjectDisposedException.ThrowIf(_stopping || !(sequence.HasEnded || TryAdd(sequence)), this);
         try
         {
             await foreach (var update in sequence.Updates.ReadAllAsync(CancellationToken.None))
@@ -164,6 +157,19 @@ public partial class LlmEngine : IAsyncDisposable
         request.Sampling.ValidateTokens(Tokenizer.VocabularySize);
     }
 
+    private Sequence NewSequence(GenerationRequest request)
+    {
+        var sampling = request.Sampling;
+        var continuesText = ContinuesText(request);
+        var rules = InterventionRules.Create(sampling, Tokenizer);
+        return new Sequence(request, sampling.Seed ?? CounterRandom.SeedOf(request.Id), NewText(request), Interlocked.Increment(ref _arrived))
+        {
+            Processors = rules is null ? _processors.Create(sampling) : [.. _processors.Create(sampling), new InterventionBans()],
+            Constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText),
+            Interventions = rules is null ? null : new InterventionState(rules, sampling, Tokenizer, continuesText),
+        };
+    }
+
     private GenerationUpdate Told(GenerationRequest request, Beam beam)
     {
         var text = NewText(request);
@@ -183,6 +189,7 @@ public partial class LlmEngine : IAsyncDisposable
     {
         try
         {
+            sequence.IsInside = true;
             return _arrivals.TryAdd(sequence);
         }
         catch (InvalidOperationException) // no more adding: the engine is stopping
@@ -254,6 +261,7 @@ public partial class LlmEngine : IAsyncDisposable
             }
         }
         var tokens = _sampler.Sample(logits, Model.VocabularySize, _rows);
+        Interlocked.Add(ref _drawn, tokens.Length);
         for (var row = 0; row < tokens.Length; row++)
         {
             Advance(_rows[row], tokens[row]);
@@ -287,6 +295,7 @@ public partial class LlmEngine : IAsyncDisposable
         var update = new GenerationUpdate(text, sequence.CompletionTokens, finish)
         {
             StopReason = stopReason,
+            Drawn = new DrawnToken(sampled.Id, sampled.Entropy, sampled.Logprobs),
             Logprobs = sampled.Logprobs,
             CachedTokens = sequence.CachedTokens,
             PromptLogprobs = sequence.CompletionTokens == 1 ? sequence.PromptLogprobs : null,
@@ -330,15 +339,24 @@ public partial class LlmEngine : IAsyncDisposable
 
     private void End(Sequence sequence, GenerationUpdate last)
     {
-        _scheduler.Remove(sequence);
+        Leave(sequence);
         sequence.Publish(last with { TokenIds = sequence.Tokens[sequence.PromptTokens..], Interventions = sequence.Interventions?.Trail });
     }
 
     private void Fail(Sequence sequence, string failure, bool callersFault)
     {
-        _scheduler.Remove(sequence);
+        Leave(sequence);
         var message = $"{failure}, after {sequence.CompletionTokens} tokens of text";
         sequence.Fail(callersFault ? new GenerationRefusedException(message) : new InvalidDataException(message));
+    }
+
+    // One that is replayed is not inside yet.
+    private void Leave(Sequence sequence)
+    {
+        if (sequence.IsInside)
+        {
+            _scheduler.Remove(sequence);
+        }
     }
 
     // The last in line makes room for the others, who start over.

@@ -72,13 +72,22 @@ internal sealed class Sequence
     public int CachedTokens { get; private set; }
 
     /// <summary>The prompt's tokens are scored: each must be computed, whatever the cache holds.</summary>
-    public bool ScoresPrompt => Sampling.PromptLogprobs is not null || (Sampling.Echo && Sampling.Logprobs is not null);
+    public bool ScoresPrompt => PromptLogprobs is { } known && known.Count < PromptTokens - 1;
 
     public int PromptTokens { get; }
 
     public int CompletionTokens => Tokens.Count - PromptTokens;
 
     public int PendingTokens => Tokens.Count - ComputedTokens;
+
+    /// <summary>The engine thread has it, or is about to.</summary>
+    public bool IsInside { get; set; }
+
+    /// <summary>No more is told of it.</summary>
+    public bool HasEnded { get; private set; }
+
+    /// <summary>It ended with an error.</summary>
+    public bool HasFailed { get; private set; }
 
     public bool CancelRequested => _cancelRequested;
 
@@ -92,6 +101,13 @@ internal sealed class Sequence
     {
         ComputedTokens = computed;
         (CachedTokens, _admitted) = (_admitted ? CachedTokens : computed, true);
+    }
+
+    /// <summary>What an earlier run found out about the prompt, before its draws are gone through again.</summary>
+    public void Resume(GenerationCheckpoint checkpoint)
+    {
+        (CachedTokens, _admitted) = (checkpoint.CachedTokens, true);
+        PromptLogprobs?.AddRange(checkpoint.PromptLogprobs ?? []);
     }
 
     public void Append(int token)
@@ -137,8 +153,13 @@ internal sealed class Sequence
         if (update.FinishReason is not null)
         {
             _updates.Writer.TryComplete();
+            HasEnded = true;
         }
     }
 
-    public void Fail(Exception error) => _updates.Writer.TryComplete(error);
+    public void Fail(Exception error)
+    {
+        _updates.Writer.TryComplete(error);
+        (HasEnded, HasFailed) = (true, true);
+    }
 }

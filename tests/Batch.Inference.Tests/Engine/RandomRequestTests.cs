@@ -24,7 +24,7 @@ public class RandomRequestTests
                 3),
         });
 
-    private static readonly Gen<SamplingParams> Parameters = Gen.Select(
+    internal static readonly Gen<SamplingParams> Parameters = Gen.Select(
         Gen.Select(Gen.Int[1, 8], Gen.Int[0, 4], Gen.Float[0f, 2f], Gen.Int[-1, 300], Gen.Float[0.01f, 1f], Gen.Float[0f, 1f], Gen.Float[0.5f, 2f], Gen.ULong),
         Gen.Select(Gen.Float[-2f, 2f], Gen.Int[0, 3], Gen.Float[0f, 1f], Words.Array[0, 2], Gen.Int[0, 259].Array[0, 2], Gen.Int[0, 5], Gen.Bool),
         Rules).Select((a, b, rules) => new SamplingParams
