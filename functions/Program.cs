@@ -8,6 +8,7 @@ using Batch.Jobs.Events;
 using Batch.Jobs.Files;
 using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Retention;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Webhooks;
@@ -41,6 +42,7 @@ public static class Program
         services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<EventGridOptions>().BindConfiguration("EventGrid").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<RetentionOptions>().BindConfiguration("Retention").ValidateDataAnnotations();
 
         // Time, numbers and the storage account.
         services.AddSingleton(TimeProvider.System);
@@ -121,6 +123,15 @@ public static class Program
         services.AddSingleton<RowsReader>();
         services.AddSingleton<ScheduleRunner>();
         services.AddSingleton<ScheduleControl>();
+
+        // Everything ends: each kind of thing after its time.
+        services.AddSingleton<IExpiring, FileExpiry>();
+        services.AddSingleton<IExpiring, JobExpiry>();
+        services.AddSingleton<IExpiring, BatchExpiry>();
+        services.AddSingleton<IExpiring, BatchKeyExpiry>();
+        services.AddSingleton<IExpiring, ScheduleRunExpiry>();
+        services.AddSingleton<IExpiring, AuditExpiry>();
+        services.AddSingleton<Sweeper>();
 
         configure?.Invoke(services);
         return builder.Build();

@@ -50,7 +50,7 @@ param device 'auto' | 'cpu' | 'cuda' = 'cuda'
 @description('Optional. Weights\' type; auto takes bfloat16 where the GPU has it, else float16.')
 param dtype 'auto' | 'float32' | 'bfloat16' | 'float16' = 'auto'
 
-@description('Optional. Days after which inputs, checkpoints and results are deleted.')
+@description('Optional. Days for which jobs, batches and files are kept after their end, and what was written into outputs after its last change.')
 @minValue(1)
 @maxValue(3650)
 param retentionDays int = 30
@@ -239,6 +239,7 @@ module app 'modules/app.bicep' = {
     appInsightsName: appInsightsName
     storageAccountName: storageName
     topicEndpoint: topic.?outputs.endpoint ?? ''
+    retentionDays: retentionDays
     image: workerImage
     gpuProfile: gpuProfile
     engine: { modelPath: modelPath, device: device, dtype: weightsType }

@@ -30,6 +30,9 @@ param storageAccountName string
 @description('Required. Event Grid topic that gets the events; empty for none.')
 param topicEndpoint string
 
+@description('Required. Days for which jobs, batches and files are kept after their end.')
+param retentionDays int
+
 @description('Required. Image to run; empty for the placeholder of a first deployment.')
 param image string
 
@@ -155,6 +158,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'Engine__Device', value: engine.device }
             { name: 'Engine__DType', value: engine.dtype }
             { name: 'Engine__MaxSequences', value: string(jobsPerReplica) }
+            { name: 'Retention__Days', value: string(retentionDays) }
             { name: 'EventGrid__TopicEndpoint', value: topicEndpoint }
             { name: 'NVIDIA_VISIBLE_DEVICES', value: 'all' }
             { name: 'NVIDIA_DRIVER_CAPABILITIES', value: 'compute,utility' }

@@ -12,12 +12,23 @@ param tags tagMap
 @description('Required. Log Analytics workspace that gets the write and delete logs.')
 param workspaceId string
 
-@description('Required. Days after which inputs, checkpoints and results are deleted.')
+@description('Required. Days after their last change after which blobs go that the program does not remove itself: outputs of batches and dead letters.')
 @minValue(1)
 param retentionDays int
 
 @description('Required. Refuse public traffic. Public access itself stays on: Event Grid delivers through the trusted-services exception only.')
 param isolateNetwork bool
+
+// The program removes the rest when its time is over. The rules below are a net for what it could not, and leave all that may still be in use: a batch may run for a year. What callers put into
+// inputs is theirs: a schedule reads its rows there for as long as it runs.
+var daysByContainer = {
+  outputs: retentionDays
+  '${deadLetterContainer}': retentionDays
+  results: retentionDays + 400
+  progress: retentionDays + 400
+  files: retentionDays + 400
+  batches: retentionDays + 400
+}
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
@@ -81,14 +92,14 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     properties: {
       policy: {
         rules: [
-          for container in concat(containers, [deadLetterContainer]): {
+          for container in items(daysByContainer): {
             enabled: true
-            name: 'expire-${container}'
+            name: 'expire-${container.key}'
             type: 'Lifecycle'
             definition: {
-              filters: { blobTypes: ['blockBlob', 'appendBlob'], prefixMatch: ['${container}/'] }
+              filters: { blobTypes: ['blockBlob', 'appendBlob'], prefixMatch: ['${container.key}/'] }
               actions: {
-                baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } }
+                baseBlob: { delete: { daysAfterModificationGreaterThan: container.value } }
               }
             }
           }

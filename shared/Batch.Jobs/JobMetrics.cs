@@ -13,6 +13,7 @@ public sealed class JobMetrics
     private readonly Counter<long> _tokens;
     private readonly Counter<long> _preemptions;
     private readonly Counter<long> _webhooks;
+    private readonly Counter<long> _removed;
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _queued;
 
@@ -24,6 +25,7 @@ public sealed class JobMetrics
         _preemptions = meter.CreateCounter<long>(
             "batch.jobs.preemptions", "{run}", "Runs that shutdowns ended, of jobs that then finished.");
         _webhooks = meter.CreateCounter<long>("batch.webhooks.attempts", "{request}", "Webhook requests, by outcome.");
+        _removed = meter.CreateCounter<long>("batch.retention.removed", "{item}", "Things removed at the end of their time, by kind.");
         _duration = meter.CreateHistogram<double>("batch.jobs.duration", "s", "From submission to the terminal state.");
         _queued = meter.CreateHistogram<double>("batch.jobs.queued", "s", "From submission to the first run.");
     }
@@ -41,6 +43,8 @@ public sealed class JobMetrics
             _queued.Record((started - job.CreatedAt).TotalSeconds);
         }
     }
+
+    public void Removed(string kind, int count) => _removed.Add(count, new KeyValuePair<string, object?>("kind", kind));
 
     public void WebhookAttempted(string outcome) => _webhooks.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
 }

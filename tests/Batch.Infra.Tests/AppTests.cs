@@ -8,7 +8,7 @@ namespace Batch.Infra.Tests;
 public sealed class AppTests
 {
     private static readonly string[] Queues = ["batch-dispatch", "batch-dispatch-poison", "batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-lines", "batch-lines-poison", "batch-webhooks"];
-    private static readonly string[] Tables = ["apikeys", "audit", "batches", "files", "jobs", "scheduleruns", "schedules"];
+    private static readonly string[] Tables = ["apikeys", "audit", "batches", "expiries", "files", "jobs", "scheduleruns", "schedules"];
     private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "outputs", "progress", "results"];
 
     // What the Functions host, its storage extension, ASP.NET, Azure Monitor, Azure.Identity and NVIDIA's container runtime read.
@@ -194,7 +194,7 @@ public sealed class AppTests
         string[] files = [.. Repository.SourceFiles("shared")];
         var bindings = Regex.Matches(Repository.Read("functions", "Program.cs"), @"AddOptionsWithValidateOnStart<(?<class>\w+)(?:, \w+)?>\(\)\.BindConfiguration\(""(?<section>\w+)""\)");
         var sections = bindings.ToDictionary(binding => binding.Groups["section"].Value, binding => PropertiesOf(binding.Groups["class"].Value));
-        Assert.Equal(["Access", "Audit", "Batches", "Engine", "EventGrid", "Jobs", "Models", "Webhooks"], sections.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["Access", "Audit", "Batches", "Engine", "EventGrid", "Jobs", "Models", "Retention", "Webhooks"], sections.Keys.Order(StringComparer.Ordinal));
         Assert.True(sections.Remove("Models", out var none) && none.Length == 0);
         Assert.All(sections, section => Assert.NotEmpty(section.Value));
         return sections;

@@ -18,7 +18,13 @@ internal sealed class StorageFaults : HttpPipelinePolicy
 
     public void CrashAfterWrite(int n) => (_writesLeft, _dead) = (n, false);
 
-    public void Revive() => (_writesLeft, _dead) = (int.MaxValue, false);
+    /// <summary>Gives how many writes were left until the crash.</summary>
+    public int Revive()
+    {
+        var left = _writesLeft;
+        (_writesLeft, _dead) = (int.MaxValue, false);
+        return left;
+    }
 
     public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) =>
         throw new NotSupportedException("storage is called asynchronously");

@@ -1,9 +1,12 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
+using Azure;
 using Azure.Data.Tables;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 using Microsoft.Extensions.Options;
 
@@ -16,9 +19,16 @@ namespace Batch.Jobs.Audit;
 public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> options, TimeProvider time)
 {
     public const string AuditTable = "audit";
+    internal const string ExpiryKind = "audit";
     private const int LongestPrompt = 30_000;
+    private const int MostInTransaction = 100;
+    private const string Day = "yyyy-MM-dd";
 
     private readonly TableClient _rows = clients.Tables.GetTableClient(AuditTable);
+    private readonly ExpiryIndex _expiries = new(clients);
+
+    // Days, of a tenant each, whose entry in the index this process has seen to.
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _indexed = new(StringComparer.Ordinal);
 
     public Task RequestedAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
     {
@@ -119,8 +129,54 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
         },
         cancellationToken);
 
-    private async Task WriteAsync(TableEntity row, CancellationToken cancellationToken) =>
+    /// <summary>Deletes a partition: what a tenant did on one day.</summary>
+    internal async Task DeleteDayAsync(string partition, CancellationToken cancellationToken)
+    {
+        var rows = _rows.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {partition}"), select: ["PartitionKey", "RowKey"], cancellationToken: cancellationToken);
+        await foreach (var some in rows.Chunk(MostInTransaction).WithCancellation(cancellationToken))
+        {
+            try
+            {
+                await _rows.SubmitTransactionAsync(some.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, row, ETag.All)), cancellationToken);
+            }
+            catch (RequestFailedException e) when (e.Status == 404)
+            {
+                // Another sweeper deletes the same rows, and a transaction is all or nothing.
+                foreach (var row in some)
+                {
+                    await _rows.DeleteEntityAsync(row.PartitionKey, row.RowKey, ETag.All, cancellationToken);
+                }
+            }
+        }
+    }
+
+    private async Task WriteAsync(TableEntity row, CancellationToken cancellationToken)
+    {
+        await IndexAsync(row.PartitionKey, cancellationToken);
         await _rows.UpsertEntityAsync(row, TableUpdateMode.Merge, cancellationToken);
+    }
+
+    // Once a day for each tenant; each time for days past, which may have been swept.
+    private async Task IndexAsync(string partition, CancellationToken cancellationToken)
+    {
+        var day = DateTimeOffset.ParseExact(partition.AsSpan(partition.Length - Day.Length), Day, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+        var isRecent = time.GetUtcNow() - day < TimeSpan.FromDays(2);
+        if (isRecent && _indexed.ContainsKey(partition))
+        {
+            return;
+        }
+
+        await _expiries.AddAsync(ExpiryKind, partition[..^(Day.Length + 1)], partition, day, cancellationToken);
+        if (isRecent)
+        {
+            foreach (var past in _indexed.Where(pair => pair.Value < day.AddDays(-1)))
+            {
+                _indexed.TryRemove(past);
+            }
+
+            _indexed[partition] = day;
+        }
+    }
 
     private static string ParametersOf(JobRequest request)
     {
@@ -140,7 +196,7 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
     }
 
     private static string PartitionOf(string tenant, DateTimeOffset day) =>
-        string.Create(CultureInfo.InvariantCulture, $"{tenant}_{day:yyyy-MM-dd}");
+        string.Create(CultureInfo.InvariantCulture, $"{tenant}_{day.ToString(Day, CultureInfo.InvariantCulture)}");
 
     private static string RowOf(DateTimeOffset at, string id) => string.Create(CultureInfo.InvariantCulture, $"{at:HHmmss.fffffff}_{id}");
 }

@@ -83,6 +83,15 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
     internal async Task DeleteOutcomeAsync(BatchRow row, int slice, CancellationToken cancellationToken) =>
         await Outcome(row.Id, slice).DeleteIfExistsAsync(cancellationToken: cancellationToken);
 
+    /// <summary>Deletes all that the batch worked with.</summary>
+    internal async Task DeleteAllAsync(string batchId, CancellationToken cancellationToken)
+    {
+        await foreach (var blob in _blobs.GetBlobsAsync(new GetBlobsOptions { Prefix = $"{batchId}/" }, cancellationToken))
+        {
+            await _blobs.DeleteBlobIfExistsAsync(blob.Name, cancellationToken: cancellationToken);
+        }
+    }
+
     /// <summary>The output or error file of a batch: an uploaded file's own, or in the folder that the caller named.</summary>
     internal AppendBlobClient FileOf(BatchRow row, bool errors)
     {

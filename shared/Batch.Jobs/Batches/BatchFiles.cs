@@ -13,6 +13,11 @@ public sealed class BatchFiles(BatchBlobs blobs, FileStore files)
         }
 
         var before = isErrors ? row.ErrorBytes : row.OutputBytes;
+        if (before == 0 && row.OutputFolder is null)
+        {
+            await files.ExpectAsync(row.Tenant, isErrors ? row.ErrorFileId : row.OutputFileId, cancellationToken);
+        }
+
         await BatchBlobs.AppendAsync(blobs.FileOf(row, isErrors), before, lines, cancellationToken);
         if (before == 0 && row.OutputFolder is null)
         {
@@ -42,6 +47,7 @@ public sealed class BatchFiles(BatchBlobs blobs, FileStore files)
         Purpose = FilePurpose.BatchOutput,
         Bytes = bytes,
         CreatedAt = row.InProgressAt ?? row.CreatedAt,
+        KeptFrom = row.ExpiresAt,
         ExpiresAt = row.OutputLifeSeconds is { } seconds ? (row.InProgressAt ?? row.CreatedAt).AddSeconds(seconds) : null,
     };
 }

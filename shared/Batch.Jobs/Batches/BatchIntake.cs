@@ -35,7 +35,7 @@ public sealed class BatchIntake(
         var row = RowOf(request, caller);
         if (idempotencyKey is not null)
         {
-            row.RowKey = await store.ReserveAsync(caller.Tenant, HashOf(Encoding.UTF8.GetBytes(idempotencyKey)), row.Id, cancellationToken);
+            row.RowKey = await store.ReserveAsync(caller.Tenant, HashOf(Encoding.UTF8.GetBytes(idempotencyKey)), row.Id, row.CreatedAt, cancellationToken);
             if (await store.FindAsync(caller.Tenant, row.Id, cancellationToken) is { } known)
             {
                 row = known.Fingerprint == row.Fingerprint ? known : throw new InvalidJobException(

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Azure;
 using Azure.Data.Tables;
+using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Batches;
@@ -12,9 +13,12 @@ namespace Batch.Jobs.Batches;
 public sealed class BatchStore(StorageClients clients)
 {
     public const string BatchesTable = "batches";
+    internal const string ExpiryKind = "batch";
+    internal const string KeyExpiryKind = "idempotency-key";
     private const string ActivePartition = "active batches";
 
     private readonly TableClient _rows = clients.Tables.GetTableClient(BatchesTable);
+    private readonly ExpiryIndex _expiries = new(clients);
 
     public async Task<BatchRow?> FindAsync(string tenant, string id, CancellationToken cancellationToken)
     {
@@ -25,6 +29,7 @@ public sealed class BatchStore(StorageClients clients)
     /// <summary>Adds the batch, or gives the one that has its id already.</summary>
     public async Task<BatchRow> AddAsync(BatchRow row, CancellationToken cancellationToken)
     {
+        await _expiries.AddAsync(ExpiryKind, row.Tenant, row.Id, row.ExpiresAt, cancellationToken);
         await _rows.UpsertEntityAsync(new TableEntity(ActivePartition, row.Id) { ["Tenant"] = row.Tenant }, TableUpdateMode.Replace, cancellationToken);
         try
         {
@@ -41,9 +46,10 @@ public sealed class BatchStore(StorageClients clients)
     /// The id that a caller's key stands for: <paramref name="id"/>, unless the key came before. A crash before the batch is added is
     /// healed when the caller comes again.
     /// </summary>
-    public async Task<string> ReserveAsync(string tenant, string keyHash, string id, CancellationToken cancellationToken)
+    public async Task<string> ReserveAsync(string tenant, string keyHash, string id, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var partition = $"keys {tenant}";
+        var partition = KeyPartition(tenant);
+        await _expiries.AddAsync(KeyExpiryKind, tenant, keyHash, now, cancellationToken);
         try
         {
             await _rows.AddEntityAsync(new TableEntity(partition, keyHash) { ["Batch"] = id }, cancellationToken);
@@ -114,6 +120,18 @@ public sealed class BatchStore(StorageClients clients)
         await _rows.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {ActivePartition}"), maxPerPage: 1, ["RowKey"], cancellationToken)
             .AnyAsync(cancellationToken);
 
+    internal async Task ForgetKeyAsync(string tenant, string keyHash, CancellationToken cancellationToken) =>
+        await _rows.DeleteEntityAsync(KeyPartition(tenant), keyHash, ETag.All, cancellationToken);
+
+    /// <summary>Also the dispatcher's entry, which stays where a process died before the row was there.</summary>
+    internal async Task DeleteAsync(string tenant, string id, CancellationToken cancellationToken)
+    {
+        await _rows.DeleteEntityAsync(ActivePartition, id, ETag.All, cancellationToken);
+        await _rows.DeleteEntityAsync(tenant, id, ETag.All, cancellationToken);
+    }
+
     public async Task RetireAsync(BatchRow row, CancellationToken cancellationToken) =>
         await _rows.DeleteEntityAsync(ActivePartition, row.Id, ETag.All, cancellationToken);
+
+    private static string KeyPartition(string tenant) => $"keys {tenant}";
 }

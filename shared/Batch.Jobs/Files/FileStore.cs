@@ -4,6 +4,7 @@ using Azure.Storage;
 using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
 using Azure.Storage.Blobs.Specialized;
+using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Files;
@@ -17,13 +18,21 @@ public sealed class FileStore(StorageClients clients, TimeProvider time)
     public const string FilesTable = "files";
     public const string FilesContainer = "files";
 
+    internal const string ExpiryKind = "file";
+
+    // When bytes are looked at that were to become a file: whether they did.
+    private static readonly TimeSpan LongestUpload = TimeSpan.FromDays(1);
+
     private const int BlockBytes = 4 * 1024 * 1024;
 
     private readonly TableClient _rows = clients.Tables.GetTableClient(FilesTable);
     private readonly BlobContainerClient _blobs = clients.Blobs.GetBlobContainerClient(FilesContainer);
+    private readonly ExpiryIndex _expiries = new(clients);
 
     /// <summary>Streams bytes into the blob of a file that does not exist yet. Nothing is kept when the stream throws.</summary>
-    public async Task WriteAsync(string tenant, string id, Stream content, CancellationToken cancellationToken) =>
+    public async Task WriteAsync(string tenant, string id, Stream content, CancellationToken cancellationToken)
+    {
+        await ExpectAsync(tenant, id, cancellationToken);
         await _blobs.GetBlobClient(BlobName(tenant, id)).UploadAsync(
             content,
             new BlobUploadOptions
@@ -36,19 +45,38 @@ public sealed class FileStore(StorageClients clients, TimeProvider time)
                 },
             },
             cancellationToken);
+    }
+
+    /// <summary>Before the first byte of a file that does not exist yet, so that a crash leaves no bytes for ever.</summary>
+    internal Task ExpectAsync(string tenant, string id, CancellationToken cancellationToken) =>
+        _expiries.AddAsync(ExpiryKind, tenant, id, time.GetUtcNow() + LongestUpload, cancellationToken);
 
     /// <summary>Where a file's bytes are written that does not exist yet, or again.</summary>
-    internal Task<Stream> OpenWriteAsync(StoredFile file, CancellationToken cancellationToken) =>
-        _blobs.GetBlockBlobClient(BlobName(file.Tenant, file.Id)).OpenWriteAsync(overwrite: true, cancellationToken: cancellationToken);
+    internal async Task<Stream> OpenWriteAsync(StoredFile file, CancellationToken cancellationToken)
+    {
+        await ExpectAsync(file.Tenant, file.Id, cancellationToken);
+        return await _blobs.GetBlockBlobClient(BlobName(file.Tenant, file.Id)).OpenWriteAsync(overwrite: true, cancellationToken: cancellationToken);
+    }
 
     /// <summary>Makes the file exist, or writes its row anew.</summary>
-    public async Task PutAsync(StoredFile file, CancellationToken cancellationToken) =>
-        await _rows.UpsertEntityAsync(file, TableUpdateMode.Replace, cancellationToken);
+    public async Task PutAsync(StoredFile file, CancellationToken cancellationToken)
+    {
+        if (file.ExpiresAt is { } end)
+        {
+            await _expiries.AddAsync(ExpiryKind, file.Tenant, file.Id, end, cancellationToken);
+        }
 
-    public async Task<StoredFile?> FindAsync(string tenant, string id, CancellationToken cancellationToken)
+        await _rows.UpsertEntityAsync(file, TableUpdateMode.Replace, cancellationToken);
+    }
+
+    public async Task<StoredFile?> FindAsync(string tenant, string id, CancellationToken cancellationToken) =>
+        await FindRowAsync(tenant, id, cancellationToken) is { } file && IsThere(file) ? file : null;
+
+    /// <summary>The file even if its time is over.</summary>
+    internal async Task<StoredFile?> FindRowAsync(string tenant, string id, CancellationToken cancellationToken)
     {
         var row = await _rows.GetEntityIfExistsAsync<StoredFile>(tenant, id, cancellationToken: cancellationToken);
-        return row.HasValue && IsThere(row.Value!) ? row.Value : null;
+        return row.HasValue ? row.Value : null;
     }
 
     public async Task<FileView> ViewAsync(StoredFile file, CancellationToken cancellationToken) =>

@@ -19,7 +19,11 @@ public sealed record StoredFile : ITableEntity
     /// <summary>Null while a batch still writes it.</summary>
     public long? Bytes { get; set; }
     public DateTimeOffset CreatedAt { get; set; }
+    /// <summary>What was asked for; null for the usual time.</summary>
     public DateTimeOffset? ExpiresAt { get; set; }
+
+    /// <summary>From when the usual time counts where that is not its creation: for a batch's files the end of its completion window.</summary>
+    public DateTimeOffset? KeptFrom { get; set; }
 
     [IgnoreDataMember]
     public string Tenant => PartitionKey;

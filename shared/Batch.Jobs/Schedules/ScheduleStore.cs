@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Azure;
 using Azure.Data.Tables;
+using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Schedules;
@@ -11,8 +12,11 @@ public sealed class ScheduleStore(StorageClients clients)
     public const string SchedulesTable = "schedules";
     public const string RunsTable = "scheduleruns";
 
+    internal const string RunExpiryKind = "run";
+
     private readonly TableClient _schedules = clients.Tables.GetTableClient(SchedulesTable);
     private readonly TableClient _runs = clients.Tables.GetTableClient(RunsTable);
+    private readonly ExpiryIndex _expiries = new(clients);
 
     public async Task<Schedule> AddAsync(Schedule schedule, CancellationToken cancellationToken)
     {
@@ -73,7 +77,14 @@ public sealed class ScheduleStore(StorageClients clients)
         }
     }
 
-    public Task WriteRunAsync(ScheduleRun run, CancellationToken cancellationToken) => _runs.UpsertEntityAsync(run, TableUpdateMode.Replace, cancellationToken);
+    public async Task WriteRunAsync(ScheduleRun run, CancellationToken cancellationToken)
+    {
+        await _expiries.AddAsync(RunExpiryKind, run.PartitionKey, run.RowKey, run.StartedAt, cancellationToken);
+        await _runs.UpsertEntityAsync(run, TableUpdateMode.Replace, cancellationToken);
+    }
+
+    internal async Task DeleteRunAsync(string scheduleId, string rowKey, CancellationToken cancellationToken) =>
+        await _runs.DeleteEntityAsync(scheduleId, rowKey, ETag.All, cancellationToken);
 
     /// <summary>Newest first.</summary>
     public async Task<IReadOnlyList<ScheduleRun>> RunsAsync(string scheduleId, int limit, CancellationToken cancellationToken) =>

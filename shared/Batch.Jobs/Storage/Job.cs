@@ -31,7 +31,7 @@ public sealed record Job : ITableEntity
     public string Route { get; set; } = "";
     public string? Model { get; set; }
 
-    /// <summary>The submission as JSON; null where it was too long for a row and lies in <c>inputs/{id}.json</c>.</summary>
+    /// <summary>The submission as JSON; null where it was too long for a row and lies in <c>results/_requests/{id}.json</c>.</summary>
     public string? Request { get; set; }
 
     /// <summary>SHA-256 of the submission: the same id with another one is a conflict.</summary>

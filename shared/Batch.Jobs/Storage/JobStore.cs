@@ -6,6 +6,7 @@ using Azure.Data.Tables;
 using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Retention;
 
 namespace Batch.Jobs.Storage;
 
@@ -20,13 +21,15 @@ public sealed class JobStore(StorageClients clients)
     public const string ResultsContainer = "results";
     public const string ProgressContainer = "progress";
 
+    internal const string ExpiryKind = "job";
+
     // A table property holds 32 Ki characters; a longer submission goes to a blob and the row keeps its fingerprint (claim check).
     private const int LongestInlineRequest = 30_000;
 
     private readonly TableClient _rows = clients.Tables.GetTableClient(JobsTable);
-    private readonly BlobContainerClient _inputs = clients.Blobs.GetBlobContainerClient(InputsContainer);
     private readonly BlobContainerClient _results = clients.Blobs.GetBlobContainerClient(ResultsContainer);
     private readonly BlobContainerClient _progress = clients.Blobs.GetBlobContainerClient(ProgressContainer);
+    private readonly ExpiryIndex _expiries = new(clients);
 
     /// <summary>The tenant's job of that id.</summary>
     public async Task<Job?> FindAsync(string id, string tenant, CancellationToken cancellationToken) =>
@@ -72,7 +75,7 @@ public sealed class JobStore(StorageClients clients)
         var json = job.Request;
         if (json is null)
         {
-            var blob = await _inputs.GetBlobClient(BlobName(job)).DownloadContentAsync(cancellationToken);
+            var blob = await RequestBlob(job.Tenant, job.Id).DownloadContentAsync(cancellationToken);
             json = blob.Value.Content.ToString();
         }
 
@@ -163,11 +166,12 @@ public sealed class JobStore(StorageClients clients)
 
     private async Task<Job> InsertAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
     {
+        await _expiries.AddAsync(ExpiryKind, job.Tenant, job.Id, job.CreatedAt, cancellationToken);
         var json = JsonSerializer.Serialize(request, JobJson.Options);
         if (json.Length > LongestInlineRequest)
         {
             // Before the row, which is what makes the job exist: a crash between them leaves a blob that nobody reads.
-            await _inputs.GetBlobClient(BlobName(job)).UploadAsync(BinaryData.FromString(json), overwrite: true, cancellationToken);
+            await RequestBlob(job.Tenant, job.Id).UploadAsync(BinaryData.FromString(json), overwrite: true, cancellationToken);
         }
         else
         {
@@ -186,11 +190,39 @@ public sealed class JobStore(StorageClients clients)
         }
     }
 
+    /// <summary>Deletes what there is of a job beside its row.</summary>
+    internal async Task DeleteBlobsAsync(string tenant, string id, CancellationToken cancellationToken)
+    {
+        await RequestBlob(tenant, id).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+        await _progress.GetBlobClient(BlobName(tenant, id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+        await _results.GetBlobClient(BlobName(tenant, id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+    }
+
+    /// <summary>Deletes the row unless somebody wrote it since it was read; false then.</summary>
+    internal async Task<bool> TryDeleteAsync(Job job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _rows.DeleteEntityAsync(ListPartition(job.Tenant), ListKey(job), ETag.All, cancellationToken);
+            await _rows.DeleteEntityAsync(job.PartitionKey, job.RowKey, job.ETag, cancellationToken);
+            return true;
+        }
+        catch (RequestFailedException e) when (e.Status == 412)
+        {
+            return false;
+        }
+    }
+
+    // Not among the callers' own blobs, which it could replace. No tenant's name, nor id, begins so.
+    private BlobClient RequestBlob(string tenant, string id) => _results.GetBlobClient($"_requests/{BlobName(tenant, id)}");
+
     // One partition lists all jobs of a tenant; its keys fall with time, so that the newest comes first. No job's id has its space.
     private static string ListPartition(string tenant) => $"newest {tenant}";
 
     // As a job's name, with a folder for each tenant but the default one.
-    private static string BlobName(Job job) => $"{(job.Tenant == Access.Caller.DefaultTenant ? "" : $"{job.Tenant}/")}{job.Id}.json";
+    private static string BlobName(string tenant, string id) => $"{(tenant == Access.Caller.DefaultTenant ? "" : $"{tenant}/")}{id}.json";
+
+    private static string BlobName(Job job) => BlobName(job.Tenant, job.Id);
 
     private static string ListKey(Job job) =>
         string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");
