@@ -21,6 +21,7 @@ internal static class Program
             ReferenceCommand.Create(),
             CompareCommand.Create(),
             ServiceCommand.Create(),
+            InteractiveCommand.Create(),
         };
         return root.Parse(args).InvokeAsync();
     }
