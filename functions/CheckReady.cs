@@ -1,18 +1,24 @@
 using Batch.Jobs;
+using Batch.Jobs.Telemetry;
 using Microsoft.AspNetCore.Http;
 
 namespace Batch.Functions;
 
-/// <summary>Whether jobs can run: 503 with the reason while no model is loaded; then 200, and of each model whether it is.</summary>
-public sealed class CheckReady(EngineHost engines)
+/// <summary>
+/// Whether work can be taken: 503 with the reason while no model is loaded, storage is away or the host shuts down; then 200, of each model whether it is
+/// loaded, and what is amiss all the same, such as messages in a poison queue.
+/// </summary>
+public sealed class CheckReady(EngineHost engines, Readiness readiness)
 {
     [Function(nameof(CheckReady))]
-    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/ready")] HttpRequest request)
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/ready")] HttpRequest request, CancellationToken cancellationToken)
     {
+        var report = await readiness.CheckAsync(cancellationToken);
         var models = engines.Models.Select(m => new { Id = m.Name, Status = StatusOf(m.NotReadyReason), Reason = m.NotReadyReason });
-        var reason = engines.NotReadyReason;
-        var status = reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        return Api.Json(new { Status = StatusOf(reason), Reason = reason, Model = engines.ModelName, Models = models }, status);
+        var status = report.Reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        return Api.Json(
+            new { Status = StatusOf(report.Reason), report.Reason, Model = engines.ModelName, Models = models, report.Storage, report.Draining, report.Degraded }, status);
     }
 
     private static string StatusOf(string? notReadyReason) => notReadyReason is null ? "ready" : "not_ready";

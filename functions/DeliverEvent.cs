@@ -1,13 +1,14 @@
 using Azure.Storage.Queues.Models;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 using Batch.Jobs.Webhooks;
 
 namespace Batch.Functions;
 
 /// <summary>Makes one attempt at a finished job's webhook.</summary>
-public sealed class DeliverEvent(WebhookSender webhooks)
+public sealed class DeliverEvent(QueueConsumer consumer, WebhookSender webhooks)
 {
     [Function(nameof(DeliverEvent))]
     public Task RunAsync([QueueTrigger(JobQueues.Webhooks)] QueueMessage message, CancellationToken cancellationToken) =>
-        webhooks.DeliverAsync(message, cancellationToken);
+        consumer.RunAsync(JobQueues.Webhooks, message, webhooks.DeliverAsync, cancellationToken);
 }

@@ -11,6 +11,7 @@ using Batch.Jobs.Requests;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 using Batch.Jobs.Webhooks;
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,6 +32,7 @@ public static class Program
     {
         var builder = FunctionsApplication.CreateBuilder(args);
         builder.ConfigureFunctionsWebApplication();
+        TelemetryExport.Add(builder);
         var services = builder.Services;
 
         // Settings, checked before anything starts.
@@ -49,6 +51,9 @@ public static class Program
         services.AddSingleton<JobMetrics>();
         services.AddSingleton(StorageClients.FromConfiguration(builder.Configuration));
         services.AddHostedService<StorageSetup>();
+        services.AddSingleton<QueueWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<QueueWatch>());
+        services.AddSingleton<QueueConsumer>();
 
         // Who may come in.
         services.AddSingleton<ApiKeyStore>();
@@ -78,6 +83,8 @@ public static class Program
             provider => (options, progress) => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>(), progress));
         services.AddSingleton<EngineHost>();
         services.AddHostedService(provider => provider.GetRequiredService<EngineHost>());
+        services.AddHostedService<EngineGauges>();
+        services.AddSingleton<Readiness>();
         services.AddSingleton<GenerationDefaults>();
         services.AddSingleton<JobGenerator>();
         services.AddSingleton<JobProcessor>();

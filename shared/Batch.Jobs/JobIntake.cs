@@ -7,6 +7,7 @@ using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.Options;
 
@@ -120,6 +121,7 @@ public sealed class JobIntake(
             WebhookUrl = request.WebhookUrl,
             Metadata = request.Metadata is null ? null : JsonSerializer.Serialize(request.Metadata, JobJson.Options),
             CreatedAt = time.GetUtcNow(),
+            Traceparent = Tracing.Current,
         };
         return await AddAsync(job, request, cancellationToken);
     }

@@ -1,16 +1,15 @@
 using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs;
 
-/// <summary>The numbers of meter <c>Batch.Jobs</c>. Labels have few values: never an id, never a tenant.</summary>
+/// <summary>The numbers of jobs that ended, and of webhook requests.</summary>
 public sealed class JobMetrics
 {
-    public const string MeterName = "Batch.Jobs";
-
     private readonly Counter<long> _finished;
-    private readonly Counter<long> _tokens;
+    private readonly Counter<long> _attempts;
     private readonly Counter<long> _preemptions;
     private readonly Counter<long> _webhooks;
     private readonly Counter<long> _removed;
@@ -19,23 +18,22 @@ public sealed class JobMetrics
 
     public JobMetrics(IMeterFactory meters)
     {
-        var meter = meters.Create(MeterName);
-        _finished = meter.CreateCounter<long>("batch.jobs.finished", "{job}", "Jobs that reached a terminal state, by state.");
-        _tokens = meter.CreateCounter<long>("batch.jobs.tokens", "{token}", "Tokens of finished jobs, by direction.");
+        var meter = meters.Create(MetricNames.Meter);
+        _finished = meter.CreateCounter<long>(MetricNames.JobsFinished, "{job}", "Jobs that reached a terminal state, by state.");
+        _attempts = meter.CreateCounter<long>(MetricNames.JobAttempts, "{run}", "Runs of jobs that ended, those that shutdowns ended left out.");
         _preemptions = meter.CreateCounter<long>(
-            "batch.jobs.preemptions", "{run}", "Runs that shutdowns ended, of jobs that then finished.");
-        _webhooks = meter.CreateCounter<long>("batch.webhooks.attempts", "{request}", "Webhook requests, by outcome.");
-        _removed = meter.CreateCounter<long>("batch.retention.removed", "{item}", "Things removed at the end of their time, by kind.");
-        _duration = meter.CreateHistogram<double>("batch.jobs.duration", "s", "From submission to the terminal state.");
-        _queued = meter.CreateHistogram<double>("batch.jobs.queued", "s", "From submission to the first run.");
+            MetricNames.JobPreemptions, "{run}", "Runs that shutdowns ended, of jobs that then finished.");
+        _webhooks = meter.CreateCounter<long>(MetricNames.WebhookDeliveries, "{request}", "Webhook requests, by outcome.");
+        _removed = meter.CreateCounter<long>(MetricNames.Removed, "{item}", "Things removed at the end of their time, by kind.");
+        _duration = meter.CreateHistogram<double>(MetricNames.JobDuration, "s", "From submission to the terminal state.");
+        _queued = meter.CreateHistogram<double>(MetricNames.JobQueued, "s", "From submission to the first run.");
     }
 
     public void Finished(Job job)
     {
         var state = new KeyValuePair<string, object?>("state", JsonNamingPolicy.SnakeCaseLower.ConvertName(job.State.ToString()));
         _finished.Add(1, state);
-        _tokens.Add(job.PromptTokens, new KeyValuePair<string, object?>("direction", "prompt"));
-        _tokens.Add(job.CompletionTokens, new KeyValuePair<string, object?>("direction", "completion"));
+        _attempts.Add(job.Attempts);
         _preemptions.Add(job.Preemptions);
         _duration.Record((job.FinishedAt - job.CreatedAt)?.TotalSeconds ?? 0, state);
         if (job.StartedAt is { } started)

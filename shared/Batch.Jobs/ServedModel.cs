@@ -26,6 +26,9 @@ public sealed class ServedModel
     /// <summary>The engine, once it is loaded.</summary>
     public Task<LlmEngine> Engine => _loaded.Task;
 
+    /// <summary>The engine if it is loaded.</summary>
+    internal LlmEngine? LoadedEngine { get; private set; }
+
     internal void Loading(LoadProgress progress) =>
         _notReadyReason = _loadFailure ?? (progress.BytesTotal == 0 ? "the model is loading" : $"the model is loading: {progress.Percent} %");
 
@@ -34,6 +37,7 @@ public sealed class ServedModel
     internal void Loaded(LlmEngine engine)
     {
         _notReadyReason = _loadFailure = null;
+        LoadedEngine = engine;
         _loaded.SetResult(engine);
     }
 }

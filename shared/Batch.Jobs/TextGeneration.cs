@@ -3,6 +3,7 @@ using Batch.Inference.Engine;
 using Batch.Inference.Tokenizers;
 using Batch.Jobs.Receipts;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs;
 
@@ -30,6 +31,28 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     /// <param name="update">Told of each piece of each choice, from several threads.</param>
     /// <param name="cancellationToken">Ends the choices; the texts so far stand.</param>
     public async Task<IReadOnlyList<JobChoice>> RunAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
+    {
+        using var span = GenerationSpan.Start(engine.Model, request);
+        try
+        {
+            var choices = await GenerateAsync(Told, cancellationToken);
+            span.End(choices);
+            return choices;
+        }
+        catch (Exception e)
+        {
+            span.Fail(e);
+            throw;
+        }
+
+        void Told(int index, GenerationUpdate piece)
+        {
+            span.Add(index, piece);
+            update(index, piece);
+        }
+    }
+
+    private async Task<IReadOnlyList<JobChoice>> GenerateAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
     {
         if (request.Sampling.NumBeams > 1)
         {

@@ -26,6 +26,8 @@ internal sealed class RunningHost : IAsyncDisposable
 
     public HttpClient Http { get; }
 
+    public IServiceProvider Services => _host.Services;
+
     public StorageClients Storage => _host.Services.GetRequiredService<StorageClients>();
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -33,16 +35,27 @@ internal sealed class RunningHost : IAsyncDisposable
     /// <summary>
     /// Starts with a scripted engine, or what else <paramref name="load"/> gives, and waits for it unless told otherwise.
     /// </summary>
+    public static Task<RunningHost> StartAsync(
+        StorageEmulator storage, Func<EngineOptions, LlmEngine>? load, bool waitUntilReady = true, bool clearQueues = true, params string[] settings) =>
+        StartAsync(storage.ConnectionString, load, _ => { }, waitUntilReady, clearQueues, settings);
+
+    /// <summary>As the other, with more services.</summary>
     public static async Task<RunningHost> StartAsync(
-        StorageEmulator storage, Func<EngineOptions, LlmEngine>? load, bool waitUntilReady = true, bool clearQueues = true, params string[] settings)
+        string storage, Func<EngineOptions, LlmEngine>? load, Action<IServiceCollection> configure, bool waitUntilReady = true, bool clearQueues = true, params string[] settings)
     {
         string[] args =
         [
-            $"--AzureWebJobsStorage={storage.ConnectionString}", "--Engine:ModelPath=/models/scripted", "--AzureFunctionsJobHost:extensions:queues:visibilityTimeout=00:00:00",
+            $"--AzureWebJobsStorage={storage}", "--Engine:ModelPath=/models/scripted", "--AzureFunctionsJobHost:extensions:queues:visibilityTimeout=00:00:00",
             "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:00.1", "--LocalHost:DrainSeconds=0",
             "--Logging:LogLevel:Default=None", .. settings,
         ];
-        var host = Program.BuildHost(args, services => _ = load is null ? services : services.AddSingleton<EngineLoader>((options, _) => load(options)));
+        var host = Program.BuildHost(
+            args,
+            services =>
+            {
+                _ = load is null ? services : services.AddSingleton<EngineLoader>((options, _) => load(options));
+                configure(services);
+            });
         if (clearQueues)
         {
             await ClearAsync(host.Services.GetRequiredService<StorageClients>().Queues);

@@ -27,6 +27,8 @@ internal sealed class EngineReplicas : LlmEngine
 
     public override HfTokenizer Tokenizer => _engines[0].Tokenizer;
 
+    public override EngineUse Use => _engines.Aggregate(default(EngineUse), (sum, engine) => sum + engine.Use);
+
     /// <summary>Loads one engine after the other. When one does not load, none stays.</summary>
     public static EngineReplicas Load(EngineOptions options, IReadOnlyList<string> devices, ILogger<LlmEngine>? logger, IProgress<LoadProgress>? progress)
     {

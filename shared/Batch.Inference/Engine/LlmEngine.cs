@@ -29,6 +29,7 @@ public partial class LlmEngine : IAsyncDisposable
     private readonly List<Sequence> _rows = [];
     private long _arrived;
     private long _drawn;
+    private long _computed; // tokens, by the engine's thread alone
     private volatile bool _stopping;
 
     /// <summary>For tests that script an engine.</summary>
@@ -60,6 +61,11 @@ public partial class LlmEngine : IAsyncDisposable
 
     /// <summary>Tokens drawn since the start; those of a checkpoint are not drawn again.</summary>
     public virtual long DrawnTokens => Interlocked.Read(ref _drawn);
+
+    /// <summary>How busy it is now.</summary>
+    public virtual EngineUse Use => _scheduler is null ? default : new EngineUse(
+        _scheduler.Running, _scheduler.Waiting + _arrivals.Count, _scheduler.Seats, (long)(_model.Blocks.Blocks - _model.Blocks.Free) * _model.Blocks.BlockSize,
+        (long)_model.Blocks.Blocks * _model.Blocks.BlockSize, Volatile.Read(ref _computed), DrawnTokens, Preemptions);
 
     /// <summary>Loads the model; takes as long as reading its files. Errors name the file and what was expected.</summary>
     /// <exception cref="InvalidDataException">A file is truncated, malformed or does not fit the config.</exception>
@@ -255,6 +261,7 @@ public partial class LlmEngine : IAsyncDisposable
         foreach (var scheduled in step)
         {
             _scheduler.Computed(scheduled);
+            _computed += scheduled.Tokens;
             if (scheduled.Sequence.PendingTokens == 0)
             {
                 _rows.Add(scheduled.Sequence);

@@ -28,6 +28,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     private Sequence? _overtaken;
     private int _overtakenSteps;
 
+    /// <summary>Most sequences that run at once.</summary>
+    public int Seats => _seats;
+
     public int Running => _running.Count;
 
     public int Waiting => _waiting.Count;

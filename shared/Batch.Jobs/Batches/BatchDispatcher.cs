@@ -137,7 +137,7 @@ public sealed partial class BatchDispatcher(
         {
             var (_, slices, count) = taken.GetValueOrDefault(row.Id);
             slices ??= await blobs.ReadIndexAsync(row, row.Admitted, Math.Min(options.Value.Window, row.Slices - row.Admitted), cancellationToken);
-            messages.Add(new SliceMessage(row.Tenant, row.Id, row.Admitted + count, slices[count]));
+            messages.Add(new SliceMessage(row.Tenant, row.Id, row.Admitted + count, slices[count], row.Traceparent));
             admission.Take(row, slices[count].Tokens, isLast: row.Admitted + ++count == row.Slices);
             taken[row.Id] = (row, slices, count);
         }

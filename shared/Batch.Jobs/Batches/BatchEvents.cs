@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 using CloudNative.CloudEvents;
 using CloudNative.CloudEvents.SystemTextJson;
 using Microsoft.Extensions.Logging;
@@ -24,6 +26,7 @@ public sealed partial class BatchEvents(
             return row;
         }
 
+        using var span = Tracing.Start("publish event", ActivityKind.Internal, row.Traceparent, [new("cloudevents.event_id", row.EventId)]);
         await audit.BatchEndedAsync(row, cancellationToken);
         await sink.SendAsync(Encode(row), cancellationToken);
         if (row.WebhookUrl is not null)
@@ -39,6 +42,7 @@ public sealed partial class BatchEvents(
     private ReadOnlyMemory<byte> Encode(BatchRow row) => Formatter.EncodeStructuredModeMessage(
         new CloudEvent(CloudEventsSpecVersion.V1_0)
         {
+            [JobEventFormat.Traceparent] = row.Traceparent,
             Id = row.EventId,
             Source = new Uri(options.Value.EventSource, UriKind.RelativeOrAbsolute),
             Type = $"batch.{BatchRow.NameOf(row.State)}",

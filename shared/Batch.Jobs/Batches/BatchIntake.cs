@@ -6,6 +6,7 @@ using Batch.Jobs.Audit;
 using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs.Batches;
 
@@ -73,6 +74,7 @@ public sealed class BatchIntake(
             Caller = caller.Name,
             Fingerprint = HashOf(JsonSerializer.SerializeToUtf8Bytes(request, JobJson.Options)),
             CreatedAt = now,
+            Traceparent = Tracing.Current,
             ExpiresAt = now + CompletionWindow.Read(request.CompletionWindow)!.Value,
             OutputFileId = ObjectId.New(ObjectId.File, now),
             ErrorFileId = ObjectId.New(ObjectId.File, now),

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Azure.Storage.Queues;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs.Batches;
 
@@ -18,8 +19,11 @@ public sealed class BatchQueues(StorageClients clients)
     private readonly QueueClient _dispatch = clients.Queues.GetQueueClient(Dispatch);
 
     /// <summary>Has a batch validated.</summary>
-    public Task ValidateAsync(BatchRow row, CancellationToken cancellationToken) =>
-        SendAsync(_dispatch, new DispatchMessage(row.Tenant, row.Id), TimeSpan.Zero, cancellationToken);
+    public async Task ValidateAsync(BatchRow row, CancellationToken cancellationToken)
+    {
+        using var span = Messages.Send(Dispatch, row.Traceparent);
+        await SendAsync(_dispatch, new DispatchMessage(row.Tenant, row.Id, Traceparent: span?.Id ?? row.Traceparent), TimeSpan.Zero, cancellationToken);
+    }
 
     /// <summary>Has the dispatcher look at all batches.</summary>
     public Task WakeAsync(TimeSpan delay, CancellationToken cancellationToken) =>
@@ -28,8 +32,11 @@ public sealed class BatchQueues(StorageClients clients)
     internal Task ScheduleTurnAsync(long turn, TimeSpan delay, CancellationToken cancellationToken) =>
         SendAsync(_dispatch, new DispatchMessage(Turn: turn), delay, cancellationToken);
 
-    internal Task RunAsync(SliceMessage slice, CancellationToken cancellationToken) =>
-        SendAsync(_lines, slice, TimeSpan.Zero, cancellationToken);
+    internal async Task RunAsync(SliceMessage slice, CancellationToken cancellationToken)
+    {
+        using var span = Messages.Send(Lines, slice.Traceparent);
+        await SendAsync(_lines, slice with { Traceparent = span?.Id ?? slice.Traceparent }, TimeSpan.Zero, cancellationToken);
+    }
 
     /// <summary>Slices that wait or run, nearly.</summary>
     internal async Task<int> CountRunningAsync(CancellationToken cancellationToken) =>

@@ -32,6 +32,9 @@ public sealed record BatchRow : ITableEntity
     public string Caller { get; set; } = "";
     public string Fingerprint { get; set; } = "";
     public DateTimeOffset CreatedAt { get; set; }
+
+    /// <summary>W3C context of the request that made it, which the batch's trace goes on from.</summary>
+    public string? Traceparent { get; set; }
     public DateTimeOffset ExpiresAt { get; set; }
 
     // How far it is.

@@ -31,10 +31,12 @@ internal sealed record SliceMessage(
     [property: JsonPropertyName("tenant")] string Tenant,
     [property: JsonPropertyName("batch")] string BatchId,
     [property: JsonPropertyName("slice")] int Number,
-    [property: JsonPropertyName("at")] Slice Slice);
+    [property: JsonPropertyName("at")] Slice Slice,
+    [property: JsonPropertyName("traceparent")] string? Traceparent = null);
 
 /// <summary>What waits on <c>batch-dispatch</c>: a batch to validate, or the dispatcher's next turn.</summary>
 internal sealed record DispatchMessage(
     [property: JsonPropertyName("tenant")] string? Tenant = null,
     [property: JsonPropertyName("validate")] string? Validate = null,
-    [property: JsonPropertyName("turn")] long? Turn = null);
+    [property: JsonPropertyName("turn")] long? Turn = null,
+    [property: JsonPropertyName("traceparent")] string? Traceparent = null);

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Batch.Jobs.Events;
@@ -18,6 +20,7 @@ public sealed partial class EventPublisher(
             return job;
         }
 
+        using var span = Tracing.Start("publish event", ActivityKind.Internal, job.Traceparent, [new("cloudevents.event_id", job.EventId)]);
         await store.DeleteProgressAsync(job, cancellationToken);
         await audit.FinishedAsync(job, cancellationToken);
         await sink.SendAsync(format.Encode(job), cancellationToken);

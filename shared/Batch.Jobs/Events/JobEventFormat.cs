@@ -14,12 +14,16 @@ public sealed class JobEventFormat(JobStore store, IOptions<JobsOptions> options
 {
     public const string ContentType = "application/cloudevents+json";
 
+    /// <summary>CloudEvents' extension for distributed tracing; left out where it is null.</summary>
+    internal const string Traceparent = "traceparent";
+
     private static readonly JsonEventFormatter Formatter = new(JobJson.Options, default);
 
     public ReadOnlyMemory<byte> Encode(Job job)
     {
         var cloudEvent = new CloudEvent(CloudEventsSpecVersion.V1_0)
         {
+            [Traceparent] = job.Traceparent,
             Id = job.EventId,
             Source = new Uri(options.Value.EventSource, UriKind.RelativeOrAbsolute),
             Type = $"batch.job.{JsonNamingPolicy.SnakeCaseLower.ConvertName(job.State.ToString())}",

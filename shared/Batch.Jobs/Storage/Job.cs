@@ -50,6 +50,9 @@ public sealed record Job : ITableEntity
     public string? Metadata { get; set; }
     public DateTimeOffset CreatedAt { get; set; }
 
+    /// <summary>W3C context of the submission, which the job's trace goes on from.</summary>
+    public string? Traceparent { get; set; }
+
     // How far it is.
     public JobState State { get; set; }
     public bool CancelRequested { get; set; }

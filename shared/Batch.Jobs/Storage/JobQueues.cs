@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Azure.Storage.Queues;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs.Storage;
 
@@ -20,26 +21,39 @@ public sealed class JobQueues(StorageClients clients)
     public static readonly TimeSpan LongestDelay = TimeSpan.FromDays(7);
 
     private static readonly TimeSpan NeverExpires = TimeSpan.FromSeconds(-1);
+    private static readonly JsonSerializerOptions Compact = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     private readonly QueueClient _jobs = clients.Queues.GetQueueClient(Jobs);
     private readonly QueueClient _failedJobs = clients.Queues.GetQueueClient(FailedJobs);
     private readonly QueueClient _events = clients.Queues.GetQueueClient(Events);
     private readonly QueueClient _webhooks = clients.Queues.GetQueueClient(Webhooks);
 
-    public Task EnqueueJobAsync(Job job, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant)), delay, cancellationToken);
+    public async Task EnqueueJobAsync(Job job, TimeSpan delay, CancellationToken cancellationToken)
+    {
+        using var span = Messages.Send(Jobs, job.Traceparent);
+        await SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant, span?.Id ?? job.Traceparent), Compact), delay, cancellationToken);
+    }
 
     public Task KeepFailedJobAsync(Job job, CancellationToken cancellationToken) =>
         SendAsync(_failedJobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant)), TimeSpan.Zero, cancellationToken);
 
-    public Task SendEventAsync(ReadOnlyMemory<byte> cloudEvent, CancellationToken cancellationToken) =>
-        SendAsync(_events, cloudEvent, TimeSpan.Zero, cancellationToken);
+    public async Task SendEventAsync(ReadOnlyMemory<byte> cloudEvent, CancellationToken cancellationToken)
+    {
+        using var span = Messages.Send(Events);
+        await SendAsync(_events, cloudEvent, TimeSpan.Zero, cancellationToken);
+    }
 
     public Task EnqueueWebhookAsync(Job job, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(job.Id, attempt, job.Tenant)), delay, cancellationToken);
+        SendWebhookAsync(new WebhookMessage(job.Id, attempt, job.Tenant), delay, cancellationToken);
 
     public Task EnqueueBatchWebhookAsync(string tenant, string batchId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(new WebhookMessage(null, attempt, tenant, batchId)), delay, cancellationToken);
+        SendWebhookAsync(new WebhookMessage(null, attempt, tenant, batchId), delay, cancellationToken);
+
+    private async Task SendWebhookAsync(WebhookMessage message, TimeSpan delay, CancellationToken cancellationToken)
+    {
+        using var span = Messages.Send(Webhooks);
+        await SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(message with { Traceparent = Tracing.Current }, Compact), delay, cancellationToken);
+    }
 
     private static async Task SendAsync(QueueClient queue, ReadOnlyMemory<byte> body, TimeSpan delay, CancellationToken cancellationToken)
     {
@@ -49,11 +63,15 @@ public sealed class JobQueues(StorageClients clients)
 }
 
 /// <summary>What waits on <c>batch-jobs</c>: the work itself is in the job's row. Without a tenant the job is the default one's.</summary>
-internal sealed record JobMessage([property: JsonPropertyName("jobId")] string JobId, [property: JsonPropertyName("tenant")] string Tenant);
+internal sealed record JobMessage(
+    [property: JsonPropertyName("jobId")] string JobId,
+    [property: JsonPropertyName("tenant")] string Tenant,
+    [property: JsonPropertyName("traceparent")] string? Traceparent = null);
 
 /// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1, for a job or a batch of a tenant, the default one where none is named.</summary>
 internal sealed record WebhookMessage(
     [property: JsonPropertyName("jobId")] string? JobId,
     [property: JsonPropertyName("attempt")] int Attempt,
     [property: JsonPropertyName("tenant")] string? Tenant = null,
-    [property: JsonPropertyName("batchId")] string? BatchId = null);
+    [property: JsonPropertyName("batchId")] string? BatchId = null,
+    [property: JsonPropertyName("traceparent")] string? Traceparent = null);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Http.Headers;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Webhooks;
@@ -47,7 +48,7 @@ public sealed class WebhookCalls(HttpClient http, IOptions<WebhookOptions> optio
         var now = time.GetUtcNow();
         var content = new ReadOnlyMemoryContent(body);
         content.Headers.ContentType = new MediaTypeHeaderValue(contentType, "utf-8");
-        return new HttpRequestMessage(HttpMethod.Post, url)
+        var request = new HttpRequestMessage(HttpMethod.Post, url)
         {
             Content = content,
             Headers =
@@ -57,6 +58,12 @@ public sealed class WebhookCalls(HttpClient http, IOptions<WebhookOptions> optio
                 { "webhook-signature", WebhookSignature.Sign(options.Value.Keys, eventId, now, body.Span) },
             },
         };
+        if (Tracing.Current is { } traceparent)
+        {
+            request.Headers.Add("traceparent", traceparent);
+        }
+
+        return request;
     }
 
     private static WebhookOutcome Judge(HttpResponseMessage response)
