@@ -1,3 +1,4 @@
+using Batch.Inference.Kernels;
 using Batch.Inference.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,7 +20,15 @@ internal sealed class KvCache : IDisposable
         (ScratchSlot, _run, _slotSize) = (slots, run, (long)model.KeyValueHeads * model.HeadDim);
         HeadStride = (long)run * model.HeadDim;
         // Left as it is: no token is read before it is written, and memory that nobody touched costs none.
-        Tensor Allocate() => empty([(slots / run + 1) * run, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
+        unsafe Tensor Allocate()
+        {
+            var tensor = empty([(slots / run + 1) * run, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
+            if (device.type == DeviceType.CPU)
+            {
+                WeightMemory.Advise(tensor.Pointer(), tensor.numel() * dtype.ElementSize());
+            }
+            return tensor;
+        }
         Keys = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
         Values = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
     }

@@ -76,7 +76,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
                 using var scope = NewDisposeScope();
                 var rows = Enumerable.Range(position, Math.Min(PromptChunk, to - position)).Select(p => (long)(start + p - sequence.ComputedTokens)).ToList();
                 var (found, width) = (rows.Count, model.VocabularySize);
-                using var logits = Logits(hidden, rows);
+                using var logits = Logits(hidden, rows).to(ScalarType.Float32);
                 for (var row = 0; row < found; row++)
                 {
                     prompt(sequence, position + row, RowOf(logits, row, width));
@@ -89,7 +89,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     private static unsafe ReadOnlySpan<float> RowOf(Tensor logits, int row, int width) =>
         new((float*)logits.Pointer() + (long)row * width, width);
 
-    // The rows are filled up here, too, with the last one again.
+    // On the host, in the model's dtype. The rows are filled up here, too, with the last one again.
     private Tensor Logits(Tensor hidden, List<long> last)
     {
         var rows = last.Count;
@@ -97,7 +97,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
         {
             last.Add(last[^1]);
         }
-        return model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).narrow(0, 0, rows).to(ScalarType.Float32).cpu().contiguous();
+        return model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).narrow(0, 0, rows).cpu().contiguous();
     }
 
     public void Dispose()
@@ -125,7 +125,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
         {
             _logits = new float[length];
         }
-        logits.data<float>().CopyTo(_logits);
+        LogitKernel.Widen(logits, _logits);
         return _logits.AsSpan(0, length);
     }
 }

@@ -1,3 +1,4 @@
+using Batch.Inference.Kernels;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Layers;
@@ -10,8 +11,9 @@ internal abstract class Linear : IDisposable
 {
     /// <param name="weight">[out, in], as most checkpoints store it, in any strides. The layer takes it over.</param>
     /// <param name="bias">[out]; the layer takes it over.</param>
-    public static Linear Create(Tensor weight, Tensor? bias) =>
-        PackedLinear.Serves(weight) ? new PackedLinear(weight, bias) : new PlainLinear(weight, bias);
+    /// <param name="memory">Where a packed weight goes; must live as long as the layer.</param>
+    public static Linear Create(Tensor weight, Tensor? bias, WeightMemory? memory = null) =>
+        PackedLinear.Serves(weight) ? new PackedLinear(weight, bias, memory) : new PlainLinear(weight, bias);
 
     /// <param name="x">[…, in]</param>
     /// <returns>[…, out]</returns>

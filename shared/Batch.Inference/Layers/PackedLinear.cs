@@ -15,28 +15,33 @@ internal sealed unsafe class PackedLinear : Linear
     private const int Tile = 32;
     private const int RowBlock = 64;
 
-    private readonly Tensor packed; // float32: [tiles, in, 32]; bfloat16: [tiles, in / 2, 32, 2]
-    private readonly Tensor bias; // float32 [tiles * 32]
+    private readonly WeightMemory memory;
+    private readonly bool ownsMemory;
+    private readonly byte* packed; // float32: [tiles, in, 32]; bfloat16: [tiles, in / 2, 32, 2]
+    private readonly float* bias; // [tiles * 32]
     private readonly ScalarType dtype;
     private readonly int inputs, outputs, tiles;
 
-    public PackedLinear(Tensor weight, Tensor? bias)
+    /// <param name="memory">Where the packed weight lies; must live as long as the layer.</param>
+    public PackedLinear(Tensor weight, Tensor? bias, WeightMemory? memory = null)
     {
         (outputs, inputs, dtype) = ((int)weight.shape[0], (int)weight.shape[1], weight.dtype);
         tiles = (outputs + Tile - 1) / Tile;
-        packed = empty([tiles, (long)inputs * Tile], dtype).DetachFromDisposeScope();
-        this.bias = zeros([tiles * Tile], ScalarType.Float32).DetachFromDisposeScope();
+        (this.memory, ownsMemory) = (memory ?? new WeightMemory(), memory is null);
+        packed = this.memory.Take((long)tiles * inputs * Tile * dtype.ElementSize());
+        this.bias = (float*)this.memory.Take(tiles * Tile * sizeof(float));
         using (weight)
         using (var rows = weight.contiguous())
         {
-            Pack((uint*)rows.Pointer(), (uint*)packed.Pointer());
+            Pack((uint*)rows.Pointer(), (uint*)packed);
         }
+        new Span<float>(this.bias, tiles * Tile).Clear();
         if (bias is not null)
         {
             using (bias)
-            using (var place = this.bias.narrow(0, 0, outputs))
+            using (var wide = bias.to(ScalarType.Float32).contiguous())
             {
-                place.copy_(bias);
+                new Span<float>(wide.Pointer(), outputs).CopyTo(new Span<float>(this.bias, outputs));
             }
         }
     }
@@ -58,8 +63,7 @@ internal sealed unsafe class PackedLinear : Linear
         var rows = (int)(x.numel() / inputs);
         shape[^1] = outputs;
         var y = empty(shape, dtype);
-        byte* source = input.Pointer(), target = y.Pointer(), weight = packed.Pointer();
-        var offset = (float*)bias.Pointer();
+        byte* source = input.Pointer(), target = y.Pointer();
         var chunk = Math.Max(1, tiles / (8 * get_num_threads()));
         Workers.For((tiles + chunk - 1) / chunk, i =>
         {
@@ -67,11 +71,11 @@ internal sealed unsafe class PackedLinear : Linear
             {
                 if (dtype == ScalarType.BFloat16)
                 {
-                    Multiply<BFloat16Lanes>(source, rows, weight, offset, target, tile);
+                    Multiply<BFloat16Lanes>(source, rows, target, tile);
                 }
                 else
                 {
-                    Multiply<Float32Lanes>(source, rows, weight, offset, target, tile);
+                    Multiply<Float32Lanes>(source, rows, target, tile);
                 }
             }
         });
@@ -84,7 +88,7 @@ internal sealed unsafe class PackedLinear : Linear
         using var wanted = outputs.contiguous();
         var y = empty([wanted.shape[0], inputs], dtype);
         var ids = (long*)wanted.Pointer();
-        uint* source = (uint*)packed.Pointer(), target = (uint*)y.Pointer();
+        uint* source = (uint*)packed, target = (uint*)y.Pointer();
         Workers.For((int)wanted.shape[0], row =>
         {
             var from = source + ids[row] / Tile * words * Tile + ids[row] % Tile;
@@ -99,13 +103,15 @@ internal sealed unsafe class PackedLinear : Linear
 
     public override void Dispose()
     {
-        packed.Dispose();
-        bias.Dispose();
+        if (ownsMemory)
+        {
+            memory.Dispose();
+        }
     }
 
     // The outputs of one tile, for all rows.
     [SkipLocalsInit]
-    private void Multiply<T>(byte* source, int rows, byte* weight, float* offset, byte* target, int tile)
+    private void Multiply<T>(byte* source, int rows, byte* target, int tile)
         where T : struct, ILanes
     {
         var product = stackalloc float[RowBlock * Tile];
@@ -113,10 +119,10 @@ internal sealed unsafe class PackedLinear : Linear
         for (var row = 0; row < rows; row += RowBlock)
         {
             var count = Math.Min(RowBlock, rows - row);
-            Brgemm.Multiply(dtype, count, Tile, inputs, source + (long)row * inputs * T.Size, weight + (long)tile * inputs * Tile * T.Size, product);
+            Brgemm.Multiply(dtype, count, Tile, inputs, source + (long)row * inputs * T.Size, packed + (long)tile * inputs * Tile * T.Size, product);
             for (var r = 0; r < count; r++)
             {
-                Store<T>(product + r * Tile, offset + tile * Tile, target + ((row + r) * (long)outputs + tile * Tile) * T.Size, columns);
+                Store<T>(product + r * Tile, bias + tile * Tile, target + ((row + r) * (long)outputs + tile * Tile) * T.Size, columns);
             }
         }
     }

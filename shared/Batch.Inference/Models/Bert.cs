@@ -1,3 +1,4 @@
+using Batch.Inference.Kernels;
 using Batch.Inference.Layers;
 using Batch.Inference.Weights;
 using static TorchSharp.torch;
@@ -13,6 +14,7 @@ internal sealed class Bert : IDisposable
     public const string ModelType = "bert";
 
     private readonly List<IDisposable> _parameters = [];
+    private readonly WeightMemory _memory = new();
     private readonly int hidden, heads;
     private readonly float epsilon;
     private readonly Tensor word_embeddings, position_embeddings, token_type_embeddings;
@@ -101,7 +103,11 @@ internal sealed class Bert : IDisposable
     /// <returns>[rows, vocabulary]</returns>
     public Tensor Head(Tensor x) => decoder.Forward(transform_norm.Forward(nn.functional.gelu(transform.Forward(x))));
 
-    public void Dispose() => _parameters.ForEach(parameter => parameter.Dispose());
+    public void Dispose()
+    {
+        _parameters.ForEach(parameter => parameter.Dispose());
+        _memory.Dispose();
+    }
 
     // Each sequence by itself, so that none depends on its neighbours. query, key, value: [tokens, hidden]
     private Tensor Attend(Tensor query, Tensor key, Tensor value, IReadOnlyList<int> lengths)
@@ -127,7 +133,7 @@ internal sealed class Bert : IDisposable
 
     private Linear OwnLinear(Tensor weight, Tensor bias)
     {
-        var linear = Linear.Create(weight, bias);
+        var linear = Linear.Create(weight, bias, _memory);
         _parameters.Add(linear);
         return linear;
     }

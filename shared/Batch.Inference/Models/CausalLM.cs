@@ -1,3 +1,4 @@
+using Batch.Inference.Kernels;
 using Batch.Inference.Layers;
 using Batch.Inference.Weights;
 using static TorchSharp.torch;
@@ -24,6 +25,7 @@ internal abstract class CausalLM : IDisposable
     };
 
     private readonly List<IDisposable> _parameters = [];
+    private readonly WeightMemory _memory = new();
 
     public abstract int Layers { get; }
 
@@ -63,6 +65,7 @@ internal abstract class CausalLM : IDisposable
     public void Dispose()
     {
         _parameters.ForEach(p => p.Dispose());
+        _memory.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -77,7 +80,7 @@ internal abstract class CausalLM : IDisposable
     /// <param name="weight">[out, in]; the layer takes it over.</param>
     protected Linear OwnLinear(Tensor weight, Tensor? bias = null)
     {
-        var linear = Linear.Create(weight, bias);
+        var linear = Linear.Create(weight, bias, _memory);
         _parameters.Add(linear);
         return linear;
     }
