@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Batch.Jobs;
+using Batch.Jobs.Access;
 using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
@@ -19,6 +20,10 @@ internal static class Api
 
     public static IResult Json<T>(T value, int status = StatusCodes.Status200OK) =>
         Results.Json(value, JobJson.Options, statusCode: status);
+
+    /// <summary>A key with its secret where it is new; one that was made before has shown its own.</summary>
+    public static IResult Made(ApiKey key, string? secret) =>
+        Json(ApiKeyView.Of(key, secret), secret is null ? StatusCodes.Status200OK : StatusCodes.Status201Created);
 
     public static IResult Error(InvalidJobException e)
     {

@@ -135,7 +135,7 @@ public static class Program
         services.AddSingleton<IExpiring, FileExpiry>();
         services.AddSingleton<IExpiring, JobExpiry>();
         services.AddSingleton<IExpiring, BatchExpiry>();
-        services.AddSingleton<IExpiring, BatchKeyExpiry>();
+        services.AddSingleton<IExpiring, IdempotencyKeyExpiry>();
         services.AddSingleton<IExpiring, ScheduleRunExpiry>();
         services.AddSingleton<IExpiring, AuditExpiry>();
         services.AddSingleton<Sweeper>();

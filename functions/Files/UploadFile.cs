@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Batch.Functions.Files;
 
-/// <summary>Takes a file, up to 200 MB, straight into blob storage.</summary>
+/// <summary>Takes a file, up to 200 MB, straight into blob storage. The same Idempotency-Key with the same content gives the same file.</summary>
 public sealed class UploadFile(ApiGate gate, FileIntake intake)
 {
     [Function(nameof(UploadFile))]

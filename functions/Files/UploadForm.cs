@@ -20,7 +20,7 @@ internal static class UploadForm
     {
         AllowLength(request);
         var reader = new MultipartReader(BoundaryOf(request), request.Body);
-        var upload = intake.Begin(caller);
+        using var upload = intake.Begin(caller, ApiRequest.IdempotencyKey(request));
         try
         {
             while (await reader.ReadNextSectionAsync(cancellationToken) is { } section)

@@ -3,7 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Batch.Functions.Keys;
 
-/// <summary>Makes an API key of the caller's tenant. The answer is the only place where the key itself is shown.</summary>
+/// <summary>
+/// Makes an API key of the caller's tenant: 201, and the only place where the key itself is shown. An Idempotency-Key that came before is
+/// answered 200, with what was made then but not the key itself.
+/// </summary>
 public sealed class CreateKey(ApiGate gate, ApiKeyStore keys, TimeProvider time)
 {
     internal const int LargestBody = 64 * 1024;
@@ -18,8 +21,8 @@ public sealed class CreateKey(ApiGate gate, ApiKeyStore keys, TimeProvider time)
             {
                 var body = await ApiRequest.ReadBodyAsync(request, LargestBody, cancellationToken);
                 var asked = ApiKeyRequest.Parse(body, time.GetUtcNow());
-                var (key, secret) = await keys.CreateAsync(caller.Tenant, asked.Scopes, asked.Name, asked.ExpiresAt, cancellationToken);
-                return Api.Json(ApiKeyView.Of(key, secret), StatusCodes.Status201Created);
+                var (key, secret) = await keys.CreateAsync(caller.Tenant, asked, ApiRequest.IdempotencyKey(request), cancellationToken);
+                return Api.Made(key, secret);
             },
             cancellationToken);
 }

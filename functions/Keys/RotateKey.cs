@@ -25,8 +25,8 @@ public sealed class RotateKey(ApiGate gate, ApiKeyStore keys)
                     throw new InvalidJobException(JobErrorCode.KeyNotFound, $"no key {id} of this tenant can be rotated");
                 }
 
-                var (key, secret) = await keys.RotateAsync(old, overlap, cancellationToken);
-                return Api.Json(ApiKeyView.Of(key, secret), StatusCodes.Status201Created);
+                var (key, secret) = await keys.RotateAsync(old, overlap, ApiRequest.IdempotencyKey(request), cancellationToken);
+                return Api.Made(key, secret);
             },
             cancellationToken);
 }

@@ -47,7 +47,7 @@ var queues = {
 
 @export()
 @description('Tables, as the code names them.')
-var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns', 'files', 'batches', 'expiries']
+var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns', 'files', 'batches', 'expiries', 'idempotency']
 
 @export()
 @description('Blob containers, as the code names them.')

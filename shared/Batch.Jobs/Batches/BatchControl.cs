@@ -5,6 +5,7 @@ using Azure.Storage.Blobs.Models;
 using Batch.Jobs.Access;
 using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Batches;
 
@@ -34,8 +35,15 @@ public sealed class BatchControl(BatchStore store, BatchQueues queues, BatchInta
                 $"batch {id} is {BatchRow.NameOf(row.State)} with {row.Succeeded} of {row.Lines} lines succeeded; what has ended with lines left can be resubmitted");
         }
 
-        // The file's name follows from the batch, so that this done twice leaves one file.
-        var file = new StoredFile { PartitionKey = row.Tenant, RowKey = $"{row.ErrorFileId}-left", Filename = $"{row.Id}_left.jsonl", CreatedAt = time.GetUtcNow() };
+        // A file of this call's own, since of two calls at once neither may write into the other's. The new batch copies it.
+        var now = time.GetUtcNow();
+        var file = new StoredFile
+        {
+            PartitionKey = row.Tenant,
+            RowKey = ObjectId.New(ObjectId.File, now),
+            Filename = $"{row.Id}_left.jsonl",
+            CreatedAt = now,
+        };
         file.Bytes = await WriteLeftAsync(row, file, await SucceededAsync(row, cancellationToken), cancellationToken);
         await files.PutAsync(file, cancellationToken);
         var request = new BatchRequest
@@ -48,7 +56,13 @@ public sealed class BatchControl(BatchStore store, BatchQueues queues, BatchInta
             Priority = row.Priority,
             WebhookUrl = row.WebhookUrl,
         };
-        return await intake.CreateAsync(request, idempotencyKey, caller, cancellationToken);
+        var made = await intake.CreateAsync(request, idempotencyKey is null ? null : $"resubmit {id} {idempotencyKey}", fingerprint: "", caller, cancellationToken);
+        if (made.InputFileId != file.Id)
+        {
+            await files.DeleteAsync(file, cancellationToken);
+        }
+
+        return made;
     }
 
     private async Task<BatchRow?> ChangeAsync(string id, Caller caller, Func<BatchRow, BatchRow> change, CancellationToken cancellationToken)

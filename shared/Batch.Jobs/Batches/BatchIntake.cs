@@ -1,9 +1,8 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Files;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Telemetry;
@@ -18,7 +17,11 @@ public sealed class BatchIntake(
     /// Accepts a batch. The same <paramref name="idempotencyKey"/> with the same request gives the same batch; with another
     /// <see cref="InvalidJobException"/> of code idempotency_conflict.
     /// </summary>
-    public async Task<BatchRow> CreateAsync(BatchRequest request, string? idempotencyKey, Caller caller, CancellationToken cancellationToken)
+    public Task<BatchRow> CreateAsync(BatchRequest request, string? idempotencyKey, Caller caller, CancellationToken cancellationToken) =>
+        CreateAsync(request, idempotencyKey, IdempotencyKeys.FingerprintOf(request), caller, cancellationToken);
+
+    internal async Task<BatchRow> CreateAsync(
+        BatchRequest request, string? idempotencyKey, string fingerprint, Caller caller, CancellationToken cancellationToken)
     {
         request = addresses.Resolve(request);
         if (request.InputFileId is { } input)
@@ -34,16 +37,7 @@ public sealed class BatchIntake(
         }
 
         var row = RowOf(request, caller);
-        if (idempotencyKey is not null)
-        {
-            row.RowKey = await store.ReserveAsync(caller.Tenant, HashOf(Encoding.UTF8.GetBytes(idempotencyKey)), row.Id, row.CreatedAt, cancellationToken);
-            if (await store.FindAsync(caller.Tenant, row.Id, cancellationToken) is { } known)
-            {
-                row = known.Fingerprint == row.Fingerprint ? known : throw new InvalidJobException(
-                    JobErrorCode.IdempotencyConflict, $"this Idempotency-Key made batch {known.Id} of another request; use another key", "Idempotency-Key");
-            }
-        }
-
+        row.RowKey = await store.Keys.ReserveAsync(caller.Tenant, "batches", idempotencyKey, fingerprint, row.Id, row.CreatedAt, cancellationToken);
         row = await store.AddAsync(row, cancellationToken);
         await audit.BatchRequestedAsync(row, cancellationToken);
         if (row.State == BatchState.Validating)
@@ -72,7 +66,6 @@ public sealed class BatchIntake(
             Priority = request.Priority,
             WebhookUrl = request.WebhookUrl,
             Caller = caller.Name,
-            Fingerprint = HashOf(JsonSerializer.SerializeToUtf8Bytes(request, JobJson.Options)),
             CreatedAt = now,
             Traceparent = Tracing.Current,
             ExpiresAt = now + CompletionWindow.Read(request.CompletionWindow)!.Value,
@@ -80,6 +73,4 @@ public sealed class BatchIntake(
             ErrorFileId = ObjectId.New(ObjectId.File, now),
         };
     }
-
-    private static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 }

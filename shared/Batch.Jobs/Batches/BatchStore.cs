@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Azure;
 using Azure.Data.Tables;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
@@ -8,17 +9,18 @@ namespace Batch.Jobs.Batches;
 
 /// <summary>
 /// Batch rows. Beside each that is not done with stands an entry in one partition, by which the dispatcher finds it; it is written first and
-/// deleted last. Partitions that are no tenant's have a space in their name, which no tenant has.
+/// deleted last. The partition that is no tenant's has a space in its name, which no tenant has.
 /// </summary>
 public sealed class BatchStore(StorageClients clients)
 {
     public const string BatchesTable = "batches";
     internal const string ExpiryKind = "batch";
-    internal const string KeyExpiryKind = "idempotency-key";
     private const string ActivePartition = "active batches";
 
     private readonly TableClient _rows = clients.Tables.GetTableClient(BatchesTable);
     private readonly ExpiryIndex _expiries = new(clients);
+
+    internal IdempotencyKeys Keys { get; } = new(clients);
 
     public async Task<BatchRow?> FindAsync(string tenant, string id, CancellationToken cancellationToken)
     {
@@ -39,25 +41,6 @@ public sealed class BatchStore(StorageClients clients)
         catch (RequestFailedException e) when (e.Status == 409)
         {
             return (await FindAsync(row.Tenant, row.Id, cancellationToken))!;
-        }
-    }
-
-    /// <summary>
-    /// The id that a caller's key stands for: <paramref name="id"/>, unless the key came before. A crash before the batch is added is
-    /// healed when the caller comes again.
-    /// </summary>
-    public async Task<string> ReserveAsync(string tenant, string keyHash, string id, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var partition = KeyPartition(tenant);
-        await _expiries.AddAsync(KeyExpiryKind, tenant, keyHash, now, cancellationToken);
-        try
-        {
-            await _rows.AddEntityAsync(new TableEntity(partition, keyHash) { ["Batch"] = id }, cancellationToken);
-            return id;
-        }
-        catch (RequestFailedException e) when (e.Status == 409)
-        {
-            return (await _rows.GetEntityAsync<TableEntity>(partition, keyHash, cancellationToken: cancellationToken)).Value.GetString("Batch");
         }
     }
 
@@ -120,9 +103,6 @@ public sealed class BatchStore(StorageClients clients)
         await _rows.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {ActivePartition}"), maxPerPage: 1, ["RowKey"], cancellationToken)
             .AnyAsync(cancellationToken);
 
-    internal async Task ForgetKeyAsync(string tenant, string keyHash, CancellationToken cancellationToken) =>
-        await _rows.DeleteEntityAsync(KeyPartition(tenant), keyHash, ETag.All, cancellationToken);
-
     /// <summary>Also the dispatcher's entry, which stays where a process died before the row was there.</summary>
     internal async Task DeleteAsync(string tenant, string id, CancellationToken cancellationToken)
     {
@@ -132,6 +112,4 @@ public sealed class BatchStore(StorageClients clients)
 
     public async Task RetireAsync(BatchRow row, CancellationToken cancellationToken) =>
         await _rows.DeleteEntityAsync(ActivePartition, row.Id, ETag.All, cancellationToken);
-
-    private static string KeyPartition(string tenant) => $"keys {tenant}";
 }

@@ -1,9 +1,10 @@
+using System.Security.Cryptography;
 using Batch.Jobs.Requests;
 
 namespace Batch.Jobs.Files;
 
-/// <summary>Reads another stream through and ends it with an error where it is longer than it may be.</summary>
-internal sealed class CountedStream(Stream inner, long most) : Stream
+/// <summary>Reads another stream through, hashing it where asked, and ends it with an error where it is longer than it may be.</summary>
+internal sealed class CountedStream(Stream inner, long most, IncrementalHash? hash = null) : Stream
 {
     public long Count { get; private set; }
 
@@ -21,13 +22,16 @@ internal sealed class CountedStream(Stream inner, long most) : Stream
         set => throw new NotSupportedException();
     }
 
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-        Counted(await inner.ReadAsync(buffer, cancellationToken));
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var read = await inner.ReadAsync(buffer, cancellationToken);
+        return Counted(buffer.Span, read);
+    }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override int Read(byte[] buffer, int offset, int count) => Counted(inner.Read(buffer, offset, count));
+    public override int Read(byte[] buffer, int offset, int count) => Counted(buffer.AsSpan(offset), inner.Read(buffer, offset, count));
 
     public override void Flush()
     {
@@ -39,8 +43,9 @@ internal sealed class CountedStream(Stream inner, long most) : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-    private int Counted(int read)
+    private int Counted(ReadOnlySpan<byte> buffer, int read)
     {
+        hash?.AppendData(buffer[..read]);
         Count += read;
         return Count <= most
             ? read

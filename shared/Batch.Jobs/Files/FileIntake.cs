@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Batch.Jobs.Access;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 
@@ -18,7 +20,9 @@ public sealed class FileIntake(FileStore files, TimeProvider time)
     public const int ShortestLife = 3600;
     public const int LongestLife = 2_592_000;
 
-    public FileUpload Begin(Caller caller) => new(caller.Tenant, ObjectId.New(ObjectId.File, time.GetUtcNow()));
+    /// <summary>Begins an upload; under an <paramref name="idempotencyKey"/> that came before it ends as the file of then.</summary>
+    public FileUpload Begin(Caller caller, string? idempotencyKey) =>
+        new(caller.Tenant, ObjectId.New(ObjectId.File, time.GetUtcNow()), idempotencyKey);
 
     public async Task AddContentAsync(FileUpload upload, string? filename, Stream content, CancellationToken cancellationToken)
     {
@@ -28,7 +32,7 @@ public sealed class FileIntake(FileStore files, TimeProvider time)
         }
 
         upload.Filename = filename is { Length: > 0 and <= 255 } ? filename : throw Wrong("file", "file must have a name of 1 to 255 characters");
-        using var counted = new CountedStream(content, MaxBytes);
+        using var counted = new CountedStream(content, MaxBytes, upload.Hash);
         await files.WriteAsync(upload.Tenant, upload.Id, counted, cancellationToken);
         upload.Bytes = counted.Count;
     }
@@ -79,8 +83,39 @@ public sealed class FileIntake(FileStore files, TimeProvider time)
             CreatedAt = now,
             ExpiresAt = upload.Life is { } life ? now + life : null,
         };
+        if (await FirstAsync(upload, file, cancellationToken) is { } first)
+        {
+            await AbandonAsync(upload);
+            return FileView.Of(first, upload.Bytes);
+        }
+
         await files.PutAsync(file, cancellationToken);
         return FileView.Of(file, upload.Bytes);
+    }
+
+    // The file of the same key and content that came first, if it is there. Its bytes came before its reservation: where its row is missing,
+    // whoever made it is about to write it, or has crashed, and it is written here.
+    private async Task<StoredFile?> FirstAsync(FileUpload upload, StoredFile file, CancellationToken cancellationToken)
+    {
+        if (upload.IdempotencyKey is not { } key)
+        {
+            return null;
+        }
+
+        var fingerprint = IdempotencyKeys.FingerprintOf(new { file.Filename, upload.Fields, Sha256 = Convert.ToHexStringLower(upload.Hash!.GetHashAndReset()) });
+        var id = await files.Keys.ReserveAsync(file.Tenant, "files", key, fingerprint, file.Id, file.CreatedAt, cancellationToken);
+        if (id == file.Id)
+        {
+            return null;
+        }
+
+        var first = await files.FindOrAddAsync(file with { RowKey = id }, cancellationToken);
+        if (first is null)
+        {
+            await files.Keys.ReplaceAsync(file.Tenant, "files", key, fingerprint, file.Id, cancellationToken);
+        }
+
+        return first;
     }
 
     /// <summary>Drops the bytes of an upload that went wrong.</summary>
@@ -102,7 +137,7 @@ public sealed class FileIntake(FileStore files, TimeProvider time)
 }
 
 /// <summary>An upload on its way.</summary>
-public sealed class FileUpload(string tenant, string id)
+public sealed class FileUpload(string tenant, string id, string? idempotencyKey) : IDisposable
 {
     public string Tenant => tenant;
 
@@ -114,5 +149,11 @@ public sealed class FileUpload(string tenant, string id)
 
     internal TimeSpan? Life { get; set; }
 
-    internal Dictionary<string, string> Fields { get; } = new(StringComparer.Ordinal);
+    internal SortedDictionary<string, string> Fields { get; } = new(StringComparer.Ordinal);
+
+    internal string? IdempotencyKey => idempotencyKey;
+
+    internal IncrementalHash? Hash { get; } = idempotencyKey is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    public void Dispose() => Hash?.Dispose();
 }

@@ -4,6 +4,7 @@ using Azure.Storage;
 using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
 using Azure.Storage.Blobs.Specialized;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
@@ -28,6 +29,8 @@ public sealed class FileStore(StorageClients clients, TimeProvider time)
     private readonly TableClient _rows = clients.Tables.GetTableClient(FilesTable);
     private readonly BlobContainerClient _blobs = clients.Blobs.GetBlobContainerClient(FilesContainer);
     private readonly ExpiryIndex _expiries = new(clients);
+
+    internal IdempotencyKeys Keys { get; } = new(clients);
 
     /// <summary>Streams bytes into the blob of a file that does not exist yet. Nothing is kept when the stream throws.</summary>
     public async Task WriteAsync(string tenant, string id, Stream content, CancellationToken cancellationToken)
@@ -67,6 +70,24 @@ public sealed class FileStore(StorageClients clients, TimeProvider time)
         }
 
         await _rows.UpsertEntityAsync(file, TableUpdateMode.Replace, cancellationToken);
+    }
+
+    /// <summary>The file, made to exist now or before; null where its bytes are gone, or its time is over.</summary>
+    internal async Task<StoredFile?> FindOrAddAsync(StoredFile file, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(file.Tenant, file.Id, cancellationToken) is { } known)
+        {
+            return known;
+        }
+
+        // Gone, or about to go.
+        if (await FindRowAsync(file.Tenant, file.Id, cancellationToken) is not null || !await BlobOf(file).ExistsAsync(cancellationToken))
+        {
+            return null;
+        }
+
+        await PutAsync(file, cancellationToken);
+        return file;
     }
 
     public async Task<StoredFile?> FindAsync(string tenant, string id, CancellationToken cancellationToken) =>

@@ -22,17 +22,3 @@ public sealed class BatchExpiry(BatchStore store, BatchBlobs blobs, IOptions<Ret
         return null;
     }
 }
-
-/// <summary>Idempotency-Keys of batches.</summary>
-public sealed class BatchKeyExpiry(BatchStore store, IOptions<RetentionOptions> options) : IExpiring
-{
-    public string Kind => BatchStore.KeyExpiryKind;
-
-    public TimeSpan Life => TimeSpan.FromDays(options.Value.Days);
-
-    public async Task<DateTimeOffset?> ExpireAsync(Expiry entry, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        await store.ForgetKeyAsync(entry.Tenant, entry.Id, cancellationToken);
-        return null;
-    }
-}

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.Serialization;
 using Azure;
 using Azure.Data.Tables;
@@ -74,6 +75,10 @@ public sealed record ScheduleRun : ITableEntity
 
     /// <summary>Row keys sort newest first.</summary>
     public static string RowKeyOf(DateTimeOffset scheduledFor, string id) => $"{DateTimeOffset.MaxValue.UtcTicks - scheduledFor.UtcTicks:D19}-{id}";
+
+    /// <summary>What <see cref="RowKeyOf"/> made a row key of.</summary>
+    public static (DateTimeOffset ScheduledFor, string Id) Read(string rowKey) =>
+        (new(DateTimeOffset.MaxValue.UtcTicks - long.Parse(rowKey[..19], CultureInfo.InvariantCulture), TimeSpan.Zero), rowKey[20..]);
 }
 
 public enum ScheduleRunState

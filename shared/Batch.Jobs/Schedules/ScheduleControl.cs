@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Batch.Jobs.Access;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Requests;
 
 namespace Batch.Jobs.Schedules;
@@ -16,20 +16,18 @@ public sealed class ScheduleControl(ScheduleStore store, RowsReader rows, InputR
         using var json = JobRequestParser.ReadJson(body);
         var definition = await CheckedAsync(ScheduleDefinition.Parse(json.RootElement), cancellationToken);
         var now = time.GetUtcNow();
-        var text = json.RootElement.GetRawText();
-        var added = await store.AddAsync(
+        var text = Fits(json.RootElement.GetRawText());
+        var id = $"sched_{RandomNumberGenerator.GetHexString(24, lowercase: true)}";
+        return await store.AddAsync(
             new Schedule
             {
                 PartitionKey = caller.Tenant,
-                RowKey = NewId(caller.Tenant, idempotencyKey),
-                Definition = Fits(text),
+                RowKey = await store.Keys.ReserveAsync(caller.Tenant, "schedules", idempotencyKey, IdempotencyKeys.FingerprintOf(text), id, now, cancellationToken),
+                Definition = text,
                 CreatedAt = now,
                 NextRunAt = definition.NextAfter(now),
             },
             cancellationToken);
-        return added.Definition == text
-            ? added
-            : throw new InvalidJobException(JobErrorCode.IdempotencyConflict, $"schedule {added.Id} was made with other content under this Idempotency-Key");
     }
 
     /// <summary>Lays the given fields over the definition; a field of null goes back to its default. <c>paused</c> stops and starts it.</summary>
@@ -65,9 +63,10 @@ public sealed class ScheduleControl(ScheduleStore store, RowsReader rows, InputR
     public async Task<ScheduleRun> RunNowAsync(string id, string? idempotencyKey, Caller caller, CancellationToken cancellationToken)
     {
         var schedule = await GetAsync(id, caller, cancellationToken);
-        var key = idempotencyKey is null ? RandomNumberGenerator.GetHexString(16, lowercase: true) : Hash(idempotencyKey)[..16];
-        var done = (await store.RunsAsync(schedule.Id, 100, cancellationToken)).FirstOrDefault(run => run.Id == $"manual_{key}");
-        return done ?? await runner.RunNowAsync(schedule, key, cancellationToken);
+        var now = time.GetUtcNow();
+        var run = ScheduleRun.RowKeyOf(now, $"manual_{RandomNumberGenerator.GetHexString(16, lowercase: true)}");
+        run = await store.Keys.ReserveAsync(caller.Tenant, $"schedules/{id}/run", idempotencyKey, fingerprint: "", run, now, cancellationToken);
+        return await store.FindRunAsync(schedule.Id, run, cancellationToken) ?? await runner.RunNowAsync(schedule, run, cancellationToken);
     }
 
     public async Task<IReadOnlyList<ScheduleRun>> RunsAsync(string id, int limit, Caller caller, CancellationToken cancellationToken) =>
@@ -136,11 +135,6 @@ public sealed class ScheduleControl(ScheduleStore store, RowsReader rows, InputR
             return null;
         }
     }
-
-    private static string NewId(string tenant, string? idempotencyKey) =>
-        $"sched_{(idempotencyKey is null ? RandomNumberGenerator.GetHexString(24, lowercase: true) : Hash($"{tenant}\n{idempotencyKey}")[..24])}";
-
-    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     // A table's property holds 32 Ki characters.
     private static string Fits(string definition) => definition.Length <= 32_000

@@ -31,16 +31,17 @@ public sealed partial class ScheduleRunner(
         }
     }
 
-    /// <summary>A run by hand, beside the schedule's times; the same <paramref name="key"/> is the same run.</summary>
-    public async Task<ScheduleRun> RunNowAsync(Schedule schedule, string key, CancellationToken cancellationToken)
+    /// <summary>A run by hand, beside the schedule's times; the same <paramref name="rowKey"/> is the same run, with the same time in it.</summary>
+    public async Task<ScheduleRun> RunNowAsync(Schedule schedule, string rowKey, CancellationToken cancellationToken)
     {
+        var (scheduledFor, id) = ScheduleRun.Read(rowKey);
         var claimed = schedule.ClaimedUntil > time.GetUtcNow() ? null : await ClaimAsync(schedule, cancellationToken);
         if (claimed is null)
         {
             throw new InvalidJobException(JobErrorCode.ScheduleBusy, $"schedule {schedule.Id} is running or was changed this moment; try again in a minute");
         }
 
-        var (run, last) = await SubmitAsync(claimed, time.GetUtcNow(), $"manual_{key}", missed: 0, cancellationToken);
+        var (run, last) = await SubmitAsync(claimed, scheduledFor, id, missed: 0, cancellationToken);
         await FinishAsync(last, run, last.NextRunAt, cancellationToken);
         return run;
     }

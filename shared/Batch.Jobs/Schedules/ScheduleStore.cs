@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Azure;
 using Azure.Data.Tables;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
@@ -17,6 +18,8 @@ public sealed class ScheduleStore(StorageClients clients)
     private readonly TableClient _schedules = clients.Tables.GetTableClient(SchedulesTable);
     private readonly TableClient _runs = clients.Tables.GetTableClient(RunsTable);
     private readonly ExpiryIndex _expiries = new(clients);
+
+    internal IdempotencyKeys Keys { get; } = new(clients);
 
     public async Task<Schedule> AddAsync(Schedule schedule, CancellationToken cancellationToken)
     {
@@ -85,6 +88,12 @@ public sealed class ScheduleStore(StorageClients clients)
 
     internal async Task DeleteRunAsync(string scheduleId, string rowKey, CancellationToken cancellationToken) =>
         await _runs.DeleteEntityAsync(scheduleId, rowKey, ETag.All, cancellationToken);
+
+    public async Task<ScheduleRun?> FindRunAsync(string scheduleId, string rowKey, CancellationToken cancellationToken)
+    {
+        var row = await _runs.GetEntityIfExistsAsync<ScheduleRun>(scheduleId, rowKey, cancellationToken: cancellationToken);
+        return row.HasValue ? row.Value : null;
+    }
 
     /// <summary>Newest first.</summary>
     public async Task<IReadOnlyList<ScheduleRun>> RunsAsync(string scheduleId, int limit, CancellationToken cancellationToken) =>

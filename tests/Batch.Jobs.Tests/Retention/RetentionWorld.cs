@@ -3,6 +3,7 @@ using Azure.Data.Tables;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Files;
+using Batch.Jobs.Idempotency;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
@@ -26,7 +27,7 @@ public sealed class RetentionStorage : IAsyncLifetime
 /// <summary>Jobs and batches in one storage, whose clocks go together, and sweepers over them.</summary>
 internal sealed class RetentionWorld(TestBatch jobs, TestBatches batches) : IAsyncDisposable
 {
-    private static readonly string[] Tables = [JobStore.JobsTable, AuditLog.AuditTable, ScheduleStore.RunsTable, FileStore.FilesTable, BatchStore.BatchesTable, ExpiryIndex.ExpiriesTable];
+    private static readonly string[] Tables = [JobStore.JobsTable, AuditLog.AuditTable, ScheduleStore.RunsTable, FileStore.FilesTable, BatchStore.BatchesTable, IdempotencyKeys.IdempotencyTable, ExpiryIndex.ExpiriesTable];
     private static readonly string[] Containers = [JobStore.ResultsContainer, JobStore.ProgressContainer, FileStore.FilesContainer, BatchBlobs.BatchesContainer];
 
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
@@ -146,7 +147,7 @@ internal sealed class RetentionWorld(TestBatch jobs, TestBatches batches) : IAsy
         return new Sweeper(
             [
                 new FileExpiry(new FileStore(jobs.Clients, jobs.Time), options), new JobExpiry(jobs.Store, new JobQueues(jobs.Clients), options), new BatchExpiry(new BatchStore(jobs.Clients), new BatchBlobs(jobs.Clients, batches.Files), options),
-                new BatchKeyExpiry(new BatchStore(jobs.Clients), options), new ScheduleRunExpiry(new ScheduleStore(jobs.Clients), options), new AuditExpiry(Audit, options),
+                new IdempotencyKeyExpiry(jobs.Clients, options), new ScheduleRunExpiry(new ScheduleStore(jobs.Clients), options), new AuditExpiry(Audit, options),
             ],
             jobs.Clients, metrics, jobs.Time, NullLogger<Sweeper>.Instance);
     }
