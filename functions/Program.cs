@@ -9,6 +9,7 @@ using Batch.Jobs.Files;
 using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Retention;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Telemetry;
@@ -86,6 +87,8 @@ public static class Program
         services.AddHostedService<EngineGauges>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<GenerationDefaults>();
+        services.AddSingleton<ShutdownSignal>();
+        services.AddSingleton<RunClaims>();
         services.AddSingleton<JobGenerator>();
         services.AddSingleton<JobProcessor>();
 
@@ -93,6 +96,7 @@ public static class Program
         services.AddSingleton<LineRunner>();
         services.AddSingleton<BatchWatch>();
         services.AddSingleton<DispatchNudge>();
+        services.AddSingleton<SliceRuns>();
         services.AddSingleton<SliceProcessor>();
         services.AddSingleton<BatchValidator>();
         services.AddSingleton<BatchFiles>();

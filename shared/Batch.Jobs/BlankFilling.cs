@@ -1,5 +1,6 @@
 using Batch.Inference.Engine;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs;
@@ -11,8 +12,9 @@ internal static class BlankFilling
 
     /// <summary>The candidates of each blank, and the prompt with every blank filled by its best.</summary>
     public static async Task<JobResult> RunAsync(
-        Job job, JobRequest request, LlmEngine engine, JobStore store, TimeProvider time, CancellationToken cancellationToken)
+        JobRun run, JobRequest request, LlmEngine engine, JobStore store, JobsOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
+        var job = run.Job;
         var filler = engine as MaskFiller ?? throw new InvalidJobException(
             JobErrorCode.UnsupportedParameter,
             $"kind '{JobKind.FillMask}' needs a model that fills blanks, '{engine.Model.Name}' is a {engine.Model.Family} model, which writes text", "kind");
@@ -22,19 +24,20 @@ internal static class BlankFilling
 
         var started = time.GetTimestamp();
         IReadOnlyList<IReadOnlyList<MaskCandidate>>? candidates = null;
-        var watch = new RunWatch(job, store, time, prefix: "", choices: 1, cancellationToken);
+        var watch = new RunWatch(run, () => RunCheckpoint.None, store, options, time, cancellationToken);
         await using (watch)
         {
             try
             {
                 candidates = await filler.FillAsync(text, count, targets, watch.Stop);
             }
-            catch (OperationCanceledException) when (watch.StopState is not null)
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                // Cancelled or expired: there is nothing to keep.
+                // Cancelled, expired or another's: there is nothing to keep.
             }
         }
 
+        await watch.RequireOwnedAsync();
         var status = candidates is null ? watch.StopState!.Value : JobState.Succeeded;
         var reason = candidates is null ? JobResult.ReasonOf(status) : "stop";
         var filled = candidates is null ? "" : filler.Fill(text, text.Blanks.Zip(candidates).ToDictionary(b => b.First, b => b.Second[0].TokenId));

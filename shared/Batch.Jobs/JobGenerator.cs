@@ -2,43 +2,56 @@ using System.Globalization;
 using Batch.Inference.Engine;
 using Batch.Jobs.Receipts;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
+using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs;
 
 /// <summary>One run of a job: from its stored request, through the engine, to a result that is not yet written anywhere.</summary>
-public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults, JobStore store, TimeProvider time)
+public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults, JobStore store, IOptions<JobsOptions> options, TimeProvider time)
 {
     /// <summary>Waits for the engine, so that a job is not called running, nor its attempts counted, while its model loads.</summary>
     public Task ReadyAsync(Job job, CancellationToken cancellationToken) => engines.GetAsync(job.Model, cancellationToken);
 
+    /// <summary>The result that stands: an earlier run's, or what this run generates.</summary>
+    public async Task<JobResult> ResultAsync(JobRun run, CancellationToken cancellationToken) =>
+        (run.Job.Epoch > 1 ? await store.FindResultAsync(run.Job, cancellationToken) : null)
+        ?? await store.AddResultAsync(run.Job, await GenerateAsync(run, cancellationToken), CancellationToken.None);
+
     /// <summary>
     /// The result: whole, or cut short in state cancelled or expired. Throws <see cref="InvalidJobException"/> when this model cannot do
-    /// the job, <see cref="OperationCanceledException"/> when the host shuts down.
+    /// the job; when the host shuts down <see cref="OperationCanceledException"/>, after what there is was saved for the next run; and
+    /// <see cref="RunLostException"/> when another run has taken over.
     /// </summary>
-    public async Task<JobResult> GenerateAsync(Job job, CancellationToken cancellationToken)
+    private async Task<JobResult> GenerateAsync(JobRun jobRun, CancellationToken cancellationToken)
     {
+        var job = jobRun.Job;
         var engine = await engines.GetAsync(job.Model, cancellationToken);
         var request = await store.ReadRequestAsync(job, cancellationToken);
         RequireModel(job.Model, engine.Model.Name);
         if (request.Kind == JobKind.FillMask)
         {
-            return await BlankFilling.RunAsync(job, request, engine, store, time, cancellationToken);
+            return await BlankFilling.RunAsync(jobRun, request, engine, store, options.Value, time, cancellationToken);
         }
 
         var generation = Prepare(job, request, engine);
-        var prefix = generation.Sampling.Echo ? request.Prompt! : "";
-
         var started = time.GetTimestamp();
         IReadOnlyList<JobChoice> choices;
-        var run = new TextGeneration(engine, generation, prefix);
-        var watch = new RunWatch(job, store, time, prefix, generation.Sampling.N, cancellationToken);
+        var run = new TextGeneration(engine, generation, generation.Sampling.Echo ? request.Prompt! : "", jobRun.From);
+        var watch = new RunWatch(jobRun, run.Take, store, options.Value, time, cancellationToken);
         await using (watch)
         {
-            choices = await RunAsync(run, watch.Add, watch.Stop);
+            choices = await RunAsync(run, (_, update) => watch.Add(update), watch.Stop);
         }
 
-        cancellationToken.ThrowIfCancellationRequested();
+        await watch.RequireOwnedAsync();
+        if (watch.StopState is null && cancellationToken.IsCancellationRequested && choices.Any(IsCut))
+        {
+            await watch.ReleaseAsync();
+            throw new OperationCanceledException(cancellationToken);
+        }
+
         var status = JobState.Succeeded;
         if (choices.Any(IsCut))
         {
@@ -46,7 +59,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
             choices = [.. choices.Select(choice => IsCut(choice) ? choice with { FinishReason = JobResult.ReasonOf(status) } : choice)];
         }
 
-        var usage = new Usage(generation.PromptTokenIds.Count, watch.Progress.CompletionTokens)
+        var usage = new Usage(generation.PromptTokenIds.Count, run.CompletionTokens)
         {
             PromptTokensDetails = new PromptTokensDetails(run.CachedTokens),
         };

@@ -92,9 +92,15 @@ public sealed class JobIntake(
         }
     }
 
+    /// <summary>Whether the job may not start yet.</summary>
+    public bool IsEarly(Job job) => job.NotBefore > time.GetUtcNow();
+
     /// <summary>Puts a message for the job on the queue, invisible until its not_before, or for the longest a message can be.</summary>
     public Task EnqueueAsync(Job job, CancellationToken cancellationToken) =>
-        queues.EnqueueJobAsync(job, (job.NotBefore - time.GetUtcNow()) ?? TimeSpan.Zero, cancellationToken);
+        EnqueueAsync(job, (job.NotBefore - time.GetUtcNow()) ?? TimeSpan.Zero, cancellationToken);
+
+    /// <summary>Puts a message for the job on the queue, invisible for the delay.</summary>
+    public Task EnqueueAsync(Job job, TimeSpan delay, CancellationToken cancellationToken) => queues.EnqueueJobAsync(job, delay, cancellationToken);
 
     /// <summary>Keeps a message for a job that was given up, so that an operator finds it and can replay it.</summary>
     public Task KeepForReplayAsync(Job job, CancellationToken cancellationToken) => queues.KeepFailedJobAsync(job, cancellationToken);

@@ -19,6 +19,25 @@ public sealed class JobsOptions
     [Required]
     public string InputContainers { get; set; } = "inputs";
 
+    /// <summary>
+    /// Most tokens of a job, over all its choices, or of a slice of a batch that are computed again when its process dies. Half of it is drawn between two
+    /// checkpoints, so that writing one may take as long as drawing the other half.
+    /// </summary>
+    [Range(2, 1_000_000)]
+    public int CheckpointTokens { get; set; } = 256;
+
+    /// <summary>A checkpoint is written after so many seconds, too, where a token has come; it is what shows the text so far.</summary>
+    [Range(1, 3600)]
+    public double CheckpointSeconds { get; set; } = 1;
+
+    /// <summary>A run that has written nothing for so many seconds, by storage's clock, is dead, and its job is taken over. It writes at least thrice in that time.</summary>
+    [Range(3, 3600)]
+    public double LeaseSeconds { get; set; } = 15;
+
+    internal TimeSpan CheckpointPeriod => TimeSpan.FromSeconds(CheckpointSeconds);
+
+    internal TimeSpan Lease => TimeSpan.FromSeconds(LeaseSeconds);
+
     internal bool AllowsContainer(string name) =>
         InputContainers.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Contains(name, StringComparer.Ordinal);

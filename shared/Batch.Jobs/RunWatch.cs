@@ -1,39 +1,35 @@
-using System.Text;
-using Azure;
 using Batch.Inference.Engine;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs;
 
 /// <summary>
-/// Beside a text that is being written: every second saves what there is and looks whether the job should stop, even while the engine has
-/// not yet given a token. <see cref="Stop"/> ends the text when the job should stop, when the host shuts down, or when watching itself
-/// fails, which <see cref="DisposeAsync"/> then throws.
+/// Beside a job's run: saves it and looks each second whether the job should stop, even while the engine has not yet given a token. <see cref="Stop"/> ends
+/// the text when it should, when another run has taken the job over, or when the host shuts down.
 /// </summary>
 internal sealed class RunWatch : IAsyncDisposable
 {
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
-
-    private readonly Lock _lock = new();
-    private readonly StringBuilder _text;
-    private readonly int[] _completionTokens; // by choice
-    private readonly Job _job;
+    private readonly JobRun _run;
     private readonly JobStore _store;
     private readonly TimeProvider _time;
-    private readonly CancellationTokenSource _stop;
-    private readonly CancellationTokenSource _ended = new();
-    private readonly Task _watching;
+    private readonly CheckpointLoop _loop;
     private readonly long _started;
+    private bool _isLost;
 
-    public RunWatch(Job job, JobStore store, TimeProvider time, string prefix, int choices, CancellationToken shutdown)
+    /// <param name="run">Whose job it is.</param>
+    /// <param name="take">The run's checkpoint of now.</param>
+    /// <param name="store">Where the job's row is.</param>
+    /// <param name="options">When to save.</param>
+    /// <param name="time">What time it is.</param>
+    /// <param name="shutdown">The host shuts down.</param>
+    public RunWatch(JobRun run, Func<RunCheckpoint> take, JobStore store, JobsOptions options, TimeProvider time, CancellationToken shutdown)
     {
-        (_job, _store, _time, _text, _completionTokens) = (job, store, time, new StringBuilder(prefix), new int[choices]);
-        _started = time.GetTimestamp();
-        _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
-        _watching = WatchAsync(new PeriodicTimer(Period, time));
+        (_run, _store, _time, _started) = (run, store, time, time.GetTimestamp());
+        _loop = new CheckpointLoop(run.Blob, () => [take()], LookAsync, options, run.Job.Deaths, time, shutdown);
     }
 
-    public CancellationToken Stop => _stop.Token;
+    public CancellationToken Stop => _loop.Stop;
 
     /// <summary>The state to end in although the text is not finished.</summary>
     public JobState? StopState { get; private set; }
@@ -41,76 +37,37 @@ internal sealed class RunWatch : IAsyncDisposable
     /// <summary>When the first token came, from the start of the watch.</summary>
     public TimeSpan? FirstToken { get; private set; }
 
-    /// <summary>The first choice's text and the tokens of all.</summary>
-    public JobProgress Progress
+    public void Add(GenerationUpdate update)
     {
-        get
+        FirstToken ??= _time.GetElapsedTime(_started);
+        if (update.Drawn is not null)
         {
-            lock (_lock)
-            {
-                return new JobProgress(_text.ToString(), _completionTokens.Sum());
-            }
+            _loop.Drawn();
         }
     }
 
-    public void Add(int choice, GenerationUpdate update)
+    /// <summary>Throws <see cref="RunLostException"/> when another run has the job.</summary>
+    public async Task RequireOwnedAsync()
     {
-        lock (_lock)
+        if (_isLost || !await _loop.OwnsAsync(CancellationToken.None))
         {
-            FirstToken ??= _time.GetElapsedTime(_started);
-            if (choice == 0)
-            {
-                update.ApplyTo(_text);
-            }
-
-            _completionTokens[choice] = update.CompletionTokens;
+            throw new RunLostException();
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _ended.CancelAsync();
-        await _watching;
-        _stop.Dispose();
-        _ended.Dispose();
-    }
+    /// <summary>After the run, on shutdown: leaves what there is to whoever goes on.</summary>
+    public Task ReleaseAsync() => _loop.ReleaseAsync(deaths: 0, CancellationToken.None);
 
-    private async Task WatchAsync(PeriodicTimer timer)
-    {
-        using var _ = timer;
-        try
-        {
-            while (StopState is null)
-            {
-                await timer.WaitForNextTickAsync(_ended.Token);
-                await LookAsync();
-            }
-        }
-        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
-        {
-            // The text ended first.
-        }
-        finally
-        {
-            await _stop.CancelAsync();
-        }
-    }
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
-    private async Task LookAsync()
+    private async Task<bool> LookAsync(CancellationToken cancellationToken)
     {
-        try
-        {
-            if (Progress is { CompletionTokens: > 0 } progress)
-            {
-                await _store.WriteProgressAsync(_job, progress, _ended.Token);
-            }
-
-            StopState = (await _store.FindAsync(_job.Id, _job.Tenant, _ended.Token))?.StopWanted(_time.GetUtcNow());
-        }
-        catch (Exception e) when (e is RequestFailedException or AggregateException)
-        {
-            // Storage had a bad moment, or was not reached in several tries. The text in the making is worth more than one look; the next
-            // comes in a second.
-        }
+        var row = await _store.FindAsync(_run.Job.Id, _run.Job.Tenant, cancellationToken);
+        _isLost = row is null || !row.IsRunOf(_run.Job);
+        StopState = _isLost ? null : row!.StopWanted(_time.GetUtcNow());
+        return !_isLost && StopState is null;
     }
 }
+
+/// <summary>Another run has taken the job over; what this one did is of no account.</summary>
+public sealed class RunLostException() : Exception("another run has taken the job over");

@@ -2,6 +2,7 @@ using System.Text;
 using Batch.Inference.Engine;
 using Batch.Inference.Tokenizers;
 using Batch.Jobs.Receipts;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Telemetry;
 
@@ -15,8 +16,14 @@ namespace Batch.Jobs;
 /// <param name="engine">Writes the texts.</param>
 /// <param name="request">Validated, with a seed.</param>
 /// <param name="prefix">What each text begins with: the prompt's text, where echo asks for it.</param>
-public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string prefix = "")
+/// <param name="from">Where an earlier run of the same request stood; one of another is passed over, as by a beam search.</param>
+public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string prefix = "", RunCheckpoint? from = null)
 {
+    private readonly string _identity = RunCheckpoint.IdentityOf(engine.Model, request);
+    private readonly Lock _lock = new();
+    private readonly StringBuilder _first = new(prefix); // the first choice's text
+    private readonly int[] _tokens = new int[request.Sampling.N];
+    private readonly CheckpointRecorder[] _drawn = [.. Enumerable.Range(0, request.Sampling.N).Select(_ => new CheckpointRecorder())];
     private CompletionReceipt[] _completions = new CompletionReceipt[request.Sampling.N];
 
     /// <summary>What came out, for the receipt.</summary>
@@ -27,6 +34,27 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
 
     /// <summary>Tokens of the prompt that the first choice found computed.</summary>
     public int CachedTokens { get; private set; }
+
+    /// <summary>Tokens so far, of all choices.</summary>
+    public int CompletionTokens
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _tokens.Sum();
+            }
+        }
+    }
+
+    /// <summary>How far it is, to be gone on from. Any thread.</summary>
+    public RunCheckpoint Take()
+    {
+        lock (_lock)
+        {
+            return new RunCheckpoint(_identity, _first.ToString(), _tokens.Sum(), [.. _drawn.Select(choice => choice.Take())]);
+        }
+    }
 
     /// <param name="update">Told of each piece of each choice, from several threads.</param>
     /// <param name="cancellationToken">Ends the choices; the texts so far stand.</param>
@@ -77,13 +105,13 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
 
     private async Task<IReadOnlyList<JobChoice>> SearchAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
     {
-        var found = await engine.SearchAsync(request, length => update(0, new GenerationUpdate("", length, null)), cancellationToken);
+        var found = await engine.SearchAsync(request, length => Tell(0, new GenerationUpdate("", length, null), update), cancellationToken);
         var choices = new JobChoice[found.Count];
         _completions = new CompletionReceipt[found.Count];
         for (var index = 0; index < found.Count; index++)
         {
             var text = found[index];
-            update(index, text);
+            Tell(index, text, update);
             _completions[index] = CompletionReceipt.Of(request.Sampling.Seed!.Value, text.TokenIds!);
             choices[index] = new JobChoice(index, prefix + text.Text, ReasonOf(text)) { StopReason = text.StopReason, Score = text.Score };
         }
@@ -112,7 +140,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
                 PromptLogprobs = [.. prompt.Select(token => Score(token, engine.Tokenizer))];
             }
 
-            update(index, last = piece);
+            Tell(index, last = piece, update);
         }
 
         if (last?.FinishReason is null)
@@ -130,12 +158,31 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         };
     }
 
-    // Choices share the prompt, so the engine computes it once for all; only the first scores it.
-    private GenerationRequest Choice(int index) => index == 0 ? request : request with
+    private void Tell(int index, GenerationUpdate piece, Action<int, GenerationUpdate> update)
     {
+        lock (_lock)
+        {
+            if (index == 0)
+            {
+                piece.ApplyTo(_first);
+            }
+
+            _tokens[index] = piece.CompletionTokens;
+            _drawn[index].Add(piece);
+        }
+
+        update(index, piece);
+    }
+
+    // Choices share the prompt, so the engine computes it once for all; only the first scores it.
+    private GenerationRequest Choice(int index) => index == 0 ? request with { Resume = ResumeOf(0) } : request with
+    {
+        Resume = ResumeOf(index),
         Id = $"{request.Id}#{index}",
         Sampling = request.Sampling with { Seed = unchecked(request.Sampling.Seed + (ulong)index), PromptLogprobs = null, Echo = false },
     };
+
+    private GenerationCheckpoint? ResumeOf(int index) => from?.Identity == _identity && from.Choices.Count == request.Sampling.N ? from.Choices[index] : null;
 
     internal static TokenScore Score(TokenLogprobs token, HfTokenizer tokenizer) =>
         Score(new TokenLogprob(token.TokenId, token.Logprob), tokenizer) with

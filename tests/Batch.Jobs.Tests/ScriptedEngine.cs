@@ -15,7 +15,12 @@ internal sealed class ScriptedEngine : LlmEngine
     private readonly TaskCompletionSource _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private int _computed;
+
     public const int Context = 200_000;
+
+    /// <summary>Tokens drawn, those that a request brought along left aside.</summary>
+    public int Computed => _computed;
 
     public ConcurrentQueue<GenerationRequest> Requests { get; } = [];
 
@@ -51,7 +56,7 @@ internal sealed class ScriptedEngine : LlmEngine
         Requests.Enqueue(request);
         var scores = request.Sampling.Logprobs is null ? null : new TokenLogprobs('a', -0.5f, 1, [new('a', -0.5f), new('b', float.NegativeInfinity)]);
         var prompt = request.Sampling is { PromptLogprobs: null } and ({ Echo: false } or { Logprobs: null }) ? null : new[] { new TokenLogprobs('n', -1f, 2, []) };
-        yield return new GenerationUpdate("first piece", 1, null) { Logprobs = scores, PromptLogprobs = prompt };
+        yield return Draw(new GenerationUpdate("first piece", 1, null) { Logprobs = scores, PromptLogprobs = prompt });
         if (Faults.TryDequeue(out var fault))
         {
             throw fault;
@@ -70,8 +75,14 @@ internal sealed class ScriptedEngine : LlmEngine
             yield break;
         }
 
-        yield return new GenerationUpdate($", seed {request.Sampling.Seed}", 2, null);
-        yield return new GenerationUpdate(", last piece", 3, FinishReason.Stop) { StopReason = StopReason, TokenIds = [1, (int)(request.Sampling.Seed! % 256), 3] };
+        yield return Draw(new GenerationUpdate($", seed {request.Sampling.Seed}", 2, null));
+        yield return Draw(new GenerationUpdate(", last piece", 3, FinishReason.Stop) { StopReason = StopReason, TokenIds = [1, (int)(request.Sampling.Seed! % 256), 3] });
+
+        GenerationUpdate Draw(GenerationUpdate update)
+        {
+            _ = update.CompletionTokens > (request.Resume?.Drawn.Count ?? 0) ? Interlocked.Increment(ref _computed) : 0;
+            return update with { Drawn = new DrawnToken(update.CompletionTokens, 0, update.Logprobs) };
+        }
     }
 
     private sealed class OneTokenPerCharacter(ScriptedEngine engine) : HfTokenizer

@@ -13,6 +13,7 @@ using Batch.Jobs.Audit;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
@@ -33,12 +34,13 @@ internal sealed class TestBatch : IAsyncDisposable
 
     // What the Functions host and the test itself use: no faults.
     private readonly QueueServiceClient _host;
+    private readonly EventPublisher _events;
 
     private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver, LlmEngine? engine, EventGridPublisherClient? topic)
     {
         Clients = ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
-        var jobOptions = Options.Create(new JobsOptions());
+        var jobOptions = Options.Create(new JobsOptions { LeaseSeconds = 0 });
         var webhookOptions = Options.Create(webhooks ?? new WebhookOptions { Secret = Secret });
         var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
         Engines = new EngineHost((_, _) => engine ?? Engine, engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
@@ -47,12 +49,10 @@ internal sealed class TestBatch : IAsyncDisposable
         var metrics = new JobMetrics(_services.GetRequiredService<IMeterFactory>());
         var log = new AuditLog(Clients, Options.Create(audit ?? new AuditOptions()), Time);
         var format = new JobEventFormat(Store, jobOptions);
-        var events = new EventPublisher(Store, new EventSink(queues, topic), log, format, metrics, NullLogger<EventPublisher>.Instance);
+        _events = new EventPublisher(Store, new EventSink(queues, topic), log, format, metrics, NullLogger<EventPublisher>.Instance);
         Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, webhookOptions, Time);
-        Processor = new JobProcessor(
-            Intake, new JobGenerator(
-                Engines, new GenerationDefaults(), Store, Time), Store, events, Time, NullLogger<JobProcessor>.Instance);
-        Control = new JobControl(Store, Intake, events, log, Time);
+        Processor = NewProcessor();
+        Control = new JobControl(Store, Intake, _events, log, Time);
         Reader = new JobReader(Store, Engines);
         var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();
         var calls = new WebhookCalls(new HttpClient(handler) { Timeout = WebhookCalls.Timeout }, webhookOptions, metrics, Time);
@@ -99,6 +99,15 @@ internal sealed class TestBatch : IAsyncDisposable
         return batch;
     }
 
+    /// <summary>A process of its own, over the same storage and engine. By default whoever seems to be dead is, so that a crash may be followed at once.</summary>
+    public JobProcessor NewProcessor(double leaseSeconds = 0, int checkpointTokens = 256)
+    {
+        var options = Options.Create(new JobsOptions { LeaseSeconds = leaseSeconds, CheckpointTokens = checkpointTokens });
+        return new JobProcessor(
+            Intake, new JobGenerator(Engines, new GenerationDefaults(), Store, options, Time), new RunClaims(Store, options, Time), _events,
+            new ShutdownSignal(CancellationToken.None), NullLogger<JobProcessor>.Instance);
+    }
+
     public Task<Job> SubmitAsync(string json, string? key = null) =>
         Intake.SubmitAsync(Encoding.UTF8.GetBytes(json), key, Tester, "test", Cancellation);
 
@@ -115,7 +124,7 @@ internal sealed class TestBatch : IAsyncDisposable
     private async Task<List<Exception>> DeliverAllAsync(CancellationToken shutdown)
     {
         var thrown = new List<Exception>();
-        while (await ReceiveAsync() is { } message)
+        while (!shutdown.IsCancellationRequested && await ReceiveAsync() is { } message)
         {
             try
             {

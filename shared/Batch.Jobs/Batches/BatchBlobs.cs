@@ -4,6 +4,7 @@ using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
 using Azure.Storage.Blobs.Specialized;
 using Batch.Jobs.Files;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Batches;
@@ -80,8 +81,18 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
         }
     }
 
-    internal async Task DeleteOutcomeAsync(BatchRow row, int slice, CancellationToken cancellationToken) =>
+    internal async Task<bool> HasOutcomeAsync(string batchId, int slice, CancellationToken cancellationToken) =>
+        await Outcome(batchId, slice).ExistsAsync(cancellationToken);
+
+    /// <summary>Deletes the outcome, and before it what its run left.</summary>
+    internal async Task DeleteOutcomeAsync(BatchRow row, int slice, CancellationToken cancellationToken)
+    {
+        await Run(row.Id, slice).DeleteIfExistsAsync(cancellationToken: cancellationToken);
         await Outcome(row.Id, slice).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+    }
+
+    /// <summary>The blob of the checkpoint of a slice's run, for the run that <paramref name="owner"/> names.</summary>
+    internal RunBlob RunBlob(SliceMessage work, string owner) => new(Run(work.BatchId, work.Number), owner);
 
     /// <summary>Deletes all that the batch worked with.</summary>
     internal async Task DeleteAllAsync(string batchId, CancellationToken cancellationToken)
@@ -165,6 +176,8 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
     }
 
     private BlobClient Index(BatchRow row) => _blobs.GetBlobClient($"{row.Id}/slices");
+
+    private BlobClient Run(string batchId, int slice) => _blobs.GetBlobClient(string.Create(CultureInfo.InvariantCulture, $"{batchId}/runs/{slice:D6}"));
 
     private BlobClient Outcome(string batchId, int slice) =>
         _blobs.GetBlobClient(string.Create(CultureInfo.InvariantCulture, $"{batchId}/outcomes/{slice:D6}"));

@@ -32,10 +32,12 @@ public sealed class BatchQueues(StorageClients clients)
     internal Task ScheduleTurnAsync(long turn, TimeSpan delay, CancellationToken cancellationToken) =>
         SendAsync(_dispatch, new DispatchMessage(Turn: turn), delay, cancellationToken);
 
-    internal async Task RunAsync(SliceMessage slice, CancellationToken cancellationToken)
+    internal Task RunAsync(SliceMessage slice, CancellationToken cancellationToken) => RunAsync(slice, TimeSpan.Zero, cancellationToken);
+
+    internal async Task RunAsync(SliceMessage slice, TimeSpan delay, CancellationToken cancellationToken)
     {
         using var span = Messages.Send(Lines, slice.Traceparent);
-        await SendAsync(_lines, slice with { Traceparent = span?.Id ?? slice.Traceparent }, TimeSpan.Zero, cancellationToken);
+        await SendAsync(_lines, slice with { Traceparent = span?.Id ?? slice.Traceparent }, delay, cancellationToken);
     }
 
     /// <summary>Slices that wait or run, nearly.</summary>

@@ -1,5 +1,6 @@
 using Batch.Inference.Engine;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Runs;
 
 namespace Batch.Jobs.Batches;
 
@@ -7,17 +8,21 @@ namespace Batch.Jobs.Batches;
 internal sealed class CompletionRun
 {
     private readonly TextGeneration _texts;
-    private readonly int[] _tokens; // by choice
     private int _cached;
 
     /// <summary>Throws <see cref="InvalidJobException"/> when this model cannot do it.</summary>
-    public CompletionRun(string id, JobRequest request, int priority, LlmEngine engine, JobGenerator generator)
+    /// <param name="id">Seeds it where the request does not.</param>
+    /// <param name="request">What is asked for.</param>
+    /// <param name="priority">In the engine.</param>
+    /// <param name="engine">Writes it.</param>
+    /// <param name="generator">Prepares it.</param>
+    /// <param name="from">Where an earlier run of it stood.</param>
+    public CompletionRun(string id, JobRequest request, int priority, LlmEngine engine, JobGenerator generator, RunCheckpoint? from = null)
     {
         Engine = engine;
         Generation = generator.Prepare(id, request, request.Parameters.Seed ?? SeedOf(id), priority, engine);
         Prefix = Generation.Sampling.Echo ? request.Prompt! : "";
-        _texts = new TextGeneration(engine, Generation, Prefix);
-        _tokens = new int[Generation.Sampling.N];
+        _texts = new TextGeneration(engine, Generation, Prefix, from);
     }
 
     public LlmEngine Engine { get; }
@@ -28,7 +33,10 @@ internal sealed class CompletionRun
     public string Prefix { get; }
 
     /// <summary>So far, of all choices.</summary>
-    public int CompletionTokens => _tokens.Sum();
+    public int CompletionTokens => _texts.CompletionTokens;
+
+    /// <summary>How far it is, to be gone on from.</summary>
+    public RunCheckpoint Take() => _texts.Take();
 
     /// <summary>All choices; null when it was stopped.</summary>
     /// <param name="update">Told of each piece of each choice, from several threads.</param>
@@ -39,7 +47,6 @@ internal sealed class CompletionRun
             _texts,
             (index, piece) =>
             {
-                _tokens[index] = piece.CompletionTokens;
                 _cached = index == 0 ? Math.Max(_cached, piece.CachedTokens) : _cached;
                 update?.Invoke(index, piece);
             },

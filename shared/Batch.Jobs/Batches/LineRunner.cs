@@ -8,11 +8,26 @@ namespace Batch.Jobs.Batches;
 /// <summary>Runs one line of a batch through the engine, beside all others.</summary>
 public sealed partial class LineRunner(JobGenerator generator, EngineHost engines, TimeProvider time, ILogger<LineRunner> logger)
 {
+    /// <summary>Waits until the batch's model is loaded, or the batch ends, whose lines then end without it.</summary>
+    internal async Task ReadyAsync(WatchedBatch watched, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(watched.Stop, cancellationToken);
+        try
+        {
+            await engines.GetAsync(watched.Row.Model, stop.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The batch ended while the model loads.
+        }
+    }
+
     /// <summary>
     /// How the line ends: with its text, with what was wrong with it, or, once <paramref name="watched"/> says that the batch ends, without
-    /// an answer. A fault of the world's throws, unless this is the <paramref name="lastTry"/>.
+    /// an answer. A fault of the world's throws, unless this is the <paramref name="lastTry"/>; so does <paramref name="cancellationToken"/>, where it cuts the line off.
     /// </summary>
-    internal async Task<LineOutcome> RunAsync(BatchRow batch, ReadOnlyMemory<byte> text, WatchedBatch watched, bool lastTry, CancellationToken cancellationToken)
+    internal async Task<LineOutcome> RunAsync(
+        BatchRow batch, ReadOnlyMemory<byte> text, LinePlace place, WatchedBatch watched, bool lastTry, CancellationToken cancellationToken)
     {
         using var line = BatchLine.Parse(text, batch.Endpoint);
         var id = IdOf(batch.Id, line.CustomId);
@@ -24,9 +39,13 @@ public sealed partial class LineRunner(JobGenerator generator, EngineHost engine
             }
 
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(watched.Stop, cancellationToken);
-            var generated = await GenerateAsync(batch, line, id, stop.Token);
+            if (await GenerateAsync(batch, line, id, place, stop.Token) is { } generated)
+            {
+                return Finished(batch, line, id, generated);
+            }
+
             cancellationToken.ThrowIfCancellationRequested();
-            return generated is null ? Unfinished(batch.Id, line.CustomId, watched.Ending!.Value) : Finished(batch, line, id, generated);
+            return Unfinished(batch.Id, line.CustomId, watched.Ending!.Value);
         }
         catch (InvalidJobException e)
         {
@@ -58,11 +77,13 @@ public sealed partial class LineRunner(JobGenerator generator, EngineHost engine
         JobErrorCode.RetriesExhausted);
 
     // Null when it was stopped.
-    private async Task<GeneratedTexts?> GenerateAsync(BatchRow batch, BatchLine line, string id, CancellationToken stop)
+    private async Task<GeneratedTexts?> GenerateAsync(BatchRow batch, BatchLine line, string id, LinePlace place, CancellationToken stop)
     {
         var request = CompletionBody.Parse(batch.Endpoint, line.Body);
         var engine = await engines.GetAsync(request.Model, stop);
-        return await new CompletionRun(id, request, batch.Priority, engine, generator).RunAsync(null, stop);
+        var run = new CompletionRun(id, request, batch.Priority, engine, generator, place.From);
+        place.Take = run.Take;
+        return await run.RunAsync((_, update) => place.Drawn(update), stop);
     }
 
     private LineOutcome Finished(BatchRow batch, BatchLine line, string id, GeneratedTexts text)

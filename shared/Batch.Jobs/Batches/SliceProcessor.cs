@@ -5,10 +5,9 @@ namespace Batch.Jobs.Batches;
 
 /// <summary>
 /// Runs the lines of one slice, side by side, and writes how they ended into one blob. The batch's row is not touched: the dispatcher
-/// gathers what lies there. A slice may be delivered twice, even at the same time: the first outcome stands.
+/// gathers what lies there. A slice may be delivered twice, even at the same time: one run at a time computes it, and the first outcome stands.
 /// </summary>
-public sealed class SliceProcessor(
-    BatchStore store, BatchBlobs blobs, BatchWatch watch, LineRunner lines, DispatchNudge nudge, EngineHost engines)
+public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatch watch, LineRunner lines, DispatchNudge nudge, SliceRuns runs)
 {
     // host.json's maxDequeueCount: after it the message goes to the poison queue.
     private const int LastTry = 5;
@@ -21,16 +20,30 @@ public sealed class SliceProcessor(
             return;
         }
 
+        using var stop = runs.Link(cancellationToken);
         var watched = watch.Enter(row);
         try
         {
-            await WaitForEngineAsync(watched, cancellationToken);
-            var texts = await ReadLinesAsync(work, cancellationToken);
-            var outcomes = await Task.WhenAll(texts.Select(text => lines.RunAsync(row, text, watched, message.DequeueCount >= LastTry, cancellationToken)));
-            await blobs.AddOutcomeAsync(work.BatchId, work.Number, SliceOutcome.Of(outcomes, work.Slice.Tokens), cancellationToken);
+            await lines.ReadyAsync(watched, stop.Token);
+            var texts = await ReadLinesAsync(work, stop.Token);
+            var run = await runs.TakeAsync(work, texts.Count, stop.Token);
+            if (run is { Deaths: >= LastTry })
+            {
+                await GiveUpAsync(row, work, cancellationToken);
+            }
+            else if (run is not null && await run.EndAsync(
+                loop => Task.WhenAll(texts.Select((text, i) => lines.RunAsync(row, text, run.Lines[i], watched, message.DequeueCount >= LastTry, loop)))) is { } outcomes)
+            {
+                await blobs.AddOutcomeAsync(work.BatchId, work.Number, SliceOutcome.Of(outcomes, work.Slice.Tokens), CancellationToken.None);
 
-            // Checkpoint: the outcome. A crash from here on delivers the slice again, which changes nothing.
-            await nudge.SendAsync(cancellationToken);
+                // Checkpoint: the outcome. A crash from here on delivers the slice again, which changes nothing.
+                await nudge.SendAsync(CancellationToken.None);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The host shuts down, and the run is saved: a message of its own brings the slice to who goes on.
+            await runs.HandOnAsync(work);
         }
         finally
         {
@@ -42,11 +55,14 @@ public sealed class SliceProcessor(
     public async Task GiveUpAsync(QueueMessage message, CancellationToken cancellationToken)
     {
         var work = Read(message);
-        if (await store.FindAsync(work.Tenant, work.BatchId, cancellationToken) is not { IsFinal: false } row || row.HasCollected(work.Number))
+        if (await store.FindAsync(work.Tenant, work.BatchId, cancellationToken) is { IsFinal: false } row && !row.HasCollected(work.Number))
         {
-            return;
+            await GiveUpAsync(row, work, cancellationToken);
         }
+    }
 
+    private async Task GiveUpAsync(BatchRow row, SliceMessage work, CancellationToken cancellationToken)
+    {
         var outcomes = (await ReadLinesAsync(work, cancellationToken)).Select(text =>
         {
             using var line = BatchLine.Parse(text, row.Endpoint);
@@ -63,19 +79,6 @@ public sealed class SliceProcessor(
             var end = lines.Span.IndexOf((byte)'\n');
             yield return lines[..end];
             lines = lines[(end + 1)..];
-        }
-    }
-
-    private async Task WaitForEngineAsync(WatchedBatch watched, CancellationToken cancellationToken)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(watched.Stop, cancellationToken);
-        try
-        {
-            await engines.GetAsync(watched.Row.Model, stop.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // The batch ended while the model loads: its lines end without it.
         }
     }
 

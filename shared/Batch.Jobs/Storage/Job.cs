@@ -62,8 +62,20 @@ public sealed record Job : ITableEntity
 
     /// <summary>Runs that a shutdown ended; they are nobody's fault and count apart.</summary>
     public int Preemptions { get; set; }
-    public int PreemptionsForgiven { get; set; }
+
+    /// <summary>The next run goes on where a shutdown ended one: it is no further attempt.</summary>
+    public bool IsPreempted { get; set; }
     public string? LastError { get; set; }
+
+    // Who runs it: see Runs.RunClaims.
+    public string? Owner { get; set; }
+    public int Epoch { get; set; }
+
+    /// <summary>Runs that ended without a word and without progress, one after the other.</summary>
+    public int Deaths { get; set; }
+
+    /// <summary>Tokens in the checkpoint when progress was last looked for.</summary>
+    public int DrawsSeen { get; set; }
 
     // How it ended. Written once, together with the pending event.
     public DateTimeOffset? FinishedAt { get; set; }
@@ -84,6 +96,14 @@ public sealed record Job : ITableEntity
     [IgnoreDataMember]
     public string Id => PartitionKey[(PartitionKey.IndexOf(AfterTenant, StringComparison.Ordinal) + 1)..];
 
+    /// <summary>When it was read, by storage's clock.</summary>
+    [IgnoreDataMember]
+    public DateTimeOffset? ReadAt { get; set; }
+
+    /// <summary>For how long nobody had written it when it was read, by storage's clock, which tells the time of now in whole seconds.</summary>
+    [IgnoreDataMember]
+    public TimeSpan Idle => ReadAt > Timestamp ? ReadAt.Value - Timestamp.Value : TimeSpan.Zero;
+
     [IgnoreDataMember]
     public bool IsFinished => State is not (JobState.Queued or JobState.Running);
 
@@ -103,20 +123,39 @@ public sealed record Job : ITableEntity
         _ => null,
     };
 
+    /// <summary>No run has begun or ended since <paramref name="seen"/>: what that one's run has to say still holds.</summary>
+    public bool IsRunOf(Job seen) => Owner == seen.Owner && Epoch == seen.Epoch;
+
     /// <summary>A run begins, unless somebody wanted the job stopped before.</summary>
-    public Job Start(DateTimeOffset now, long dequeueCount) => StopWanted(now) switch
+    /// <param name="now">When.</param>
+    /// <param name="dequeueCount">Of its message.</param>
+    /// <param name="owner">Who runs it.</param>
+    /// <param name="draws">Tokens in the checkpoint that it goes on from.</param>
+    public Job Start(DateTimeOffset now, long dequeueCount, string owner, int draws) => StopWanted(now) switch
     {
         { } when IsFinished => this,
         { } stop => End(stop, now) with { FinishReason = JobResult.ReasonOf(stop) },
-        null => this with { State = JobState.Running, StartedAt = StartedAt ?? now, Attempts = Attempts + 1, DequeueCount = dequeueCount },
+        null => this with
+        {
+            State = JobState.Running,
+            Owner = owner,
+            Epoch = Epoch + 1,
+            StartedAt = StartedAt ?? now,
+            Attempts = IsPreempted ? Attempts : Attempts + 1,
+            IsPreempted = false,
+            DequeueCount = dequeueCount,
+            Deaths = State != JobState.Running || draws > DrawsSeen ? 0 : Deaths + 1,
+            DrawsSeen = Math.Max(draws, DrawsSeen),
+            LastError = State == JobState.Running ? $"the process of run {Epoch}, {Owner}, ended without an error" : LastError,
+        },
     };
 
     /// <summary>A run ended without a text and another will follow.</summary>
     public Job HandBack(Exception? fault) => this switch
     {
         { IsFinished: true } => this,
-        _ when fault is null => this with { State = JobState.Queued, Preemptions = Preemptions + 1 },
-        _ => this with { State = JobState.Queued, LastError = Clip($"{fault.GetType().Name}: {fault.Message}") },
+        _ when fault is null => this with { State = JobState.Queued, Owner = null, Preemptions = Preemptions + 1, IsPreempted = true },
+        _ => this with { State = JobState.Queued, Owner = null, LastError = Clip($"{fault.GetType().Name}: {fault.Message}") },
     };
 
     /// <summary>The result is in its blob.</summary>
@@ -153,6 +192,8 @@ public sealed record Job : ITableEntity
     public Job Replay() => State != JobState.Failed ? this : this with
     {
         State = JobState.Queued,
+        Owner = null,
+        Deaths = 0,
         FinishedAt = null,
         ErrorCode = null,
         ErrorMessage = null,

@@ -65,5 +65,5 @@ public sealed record PromptTokensDetails(int CachedTokens);
 /// <summary>Where the time went. The first token's is null when there was none.</summary>
 public sealed record Timings(double QueuedSeconds, double? FirstTokenSeconds, double GenerationSeconds);
 
-/// <summary>What <c>progress/{id}.json</c> holds while the text streams.</summary>
+/// <summary>How far a text is while it is written.</summary>
 public sealed record JobProgress(string Text, int CompletionTokens);

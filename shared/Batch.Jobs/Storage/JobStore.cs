@@ -7,6 +7,7 @@ using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Retention;
+using Batch.Jobs.Runs;
 
 namespace Batch.Jobs.Storage;
 
@@ -109,15 +110,25 @@ public sealed class JobStore(StorageClients clients)
 
     public Uri ResultAddress(Job job) => _results.GetBlobClient(BlobName(job)).Uri;
 
-    public async Task WriteProgressAsync(Job job, JobProgress progress, CancellationToken cancellationToken) =>
-        await _progress.GetBlobClient(BlobName(job)).UploadAsync(
-            BinaryData.FromObjectAsJson(progress, JobJson.Options), overwrite: true, cancellationToken);
+    /// <summary>The blob of a run's checkpoint, for the run that <paramref name="owner"/> names.</summary>
+    internal RunBlob RunBlob(Job job, string owner) => new(_progress.GetBlobClient(CheckpointName(job)), owner);
 
-    public Task<JobProgress?> FindProgressAsync(Job job, CancellationToken cancellationToken) =>
-        ReadAsync<JobProgress>(_progress, job, cancellationToken);
+    /// <summary>How far the run of a job is.</summary>
+    public async Task<JobProgress?> FindProgressAsync(Job job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var blob = await _progress.GetBlobClient(CheckpointName(job)).DownloadContentAsync(cancellationToken);
+            return CheckpointFormat.Read(blob.Value.Content) is [{ CompletionTokens: > 0 } run] ? new JobProgress(run.Text, run.CompletionTokens) : null;
+        }
+        catch (RequestFailedException e) when (e.Status == 404)
+        {
+            return null;
+        }
+    }
 
     public async Task DeleteProgressAsync(Job job, CancellationToken cancellationToken) =>
-        await _progress.GetBlobClient(BlobName(job)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+        await _progress.GetBlobClient(CheckpointName(job)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
 
     /// <summary>A blob of the caller's, whole; null when there is none.</summary>
     public async Task<InputBlob?> FindInputAsync(string container, string name, int maxBytes, CancellationToken cancellationToken)
@@ -161,7 +172,7 @@ public sealed class JobStore(StorageClients clients)
     private async Task<Job?> FindAsync(string name, CancellationToken cancellationToken)
     {
         var row = await _rows.GetEntityIfExistsAsync<Job>(name, Job.Row, cancellationToken: cancellationToken);
-        return row.HasValue ? row.Value : null;
+        return row.HasValue ? row.Value! with { ReadAt = row.GetRawResponse().Headers.Date } : null;
     }
 
     private async Task<Job> InsertAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
@@ -223,6 +234,8 @@ public sealed class JobStore(StorageClients clients)
     private static string BlobName(string tenant, string id) => $"{(tenant == Access.Caller.DefaultTenant ? "" : $"{tenant}/")}{id}.json";
 
     private static string BlobName(Job job) => BlobName(job.Tenant, job.Id);
+
+    private static string CheckpointName(Job job) => Path.ChangeExtension(BlobName(job), "checkpoint");
 
     private static string ListKey(Job job) =>
         string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");

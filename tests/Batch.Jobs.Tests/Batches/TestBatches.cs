@@ -11,6 +11,7 @@ using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
@@ -27,12 +28,13 @@ internal sealed class TestBatches : IAsyncDisposable
 
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly QueueServiceClient _host;
+    private readonly LineRunner _runner;
 
     private TestBatches(string connectionString, BatchOptions? options, bool loads, EventGridPublisherClient? topic)
     {
         Clients = TestBatch.ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
-        var (batchOptions, jobOptions) = (Options.Create(options ?? new BatchOptions()), Options.Create(new JobsOptions()));
+        var (batchOptions, jobOptions) = (Options.Create(options ?? new BatchOptions()), Options.Create(new JobsOptions { LeaseSeconds = 0 }));
         var webhooks = Options.Create(new WebhookOptions { Secret = Secret });
         var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
         Engines = new EngineHost((_, _) => loads ? Engine : throw new FileNotFoundException("not yet"), engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
@@ -45,9 +47,9 @@ internal sealed class TestBatches : IAsyncDisposable
         Reader = new BatchReader(Store, addresses, Engines, batchOptions);
         Intake = new BatchIntake(Store, Queues, Files, addresses, audit, Time);
         Control = new BatchControl(Store, Queues, Intake, Blobs, Files, Time);
-        var generator = new JobGenerator(Engines, new GenerationDefaults(), new JobStore(Clients), Time);
-        var runner = new LineRunner(generator, Engines, Time, NullLogger<LineRunner>.Instance);
-        Slices = new SliceProcessor(Store, Blobs, new BatchWatch(Store, Time), runner, new DispatchNudge(Queues, Time), Engines);
+        var generator = new JobGenerator(Engines, new GenerationDefaults(), new JobStore(Clients), jobOptions, Time);
+        _runner = new LineRunner(generator, Engines, Time, NullLogger<LineRunner>.Instance);
+        Slices = NewSlices();
         var jobQueues = new JobQueues(Clients);
         Dispatcher = NewDispatcher();
         var calls = new WebhookCalls(new HttpClient(Receiver), webhooks, new JobMetrics(_services.GetRequiredService<IMeterFactory>()), Time);
@@ -116,6 +118,13 @@ internal sealed class TestBatches : IAsyncDisposable
         await batches.Clients.Tables.GetTableClient(BatchStore.BatchesTable).DeleteEntityAsync(DispatchTurn.Partition, DispatchTurn.Row, cancellationToken: Cancellation);
         await batches.Engines.StartAsync(Cancellation);
         return batches;
+    }
+
+    /// <summary>A process of its own, over the same storage and engine.</summary>
+    public SliceProcessor NewSlices(double leaseSeconds = 0)
+    {
+        var runs = new SliceRuns(Blobs, Queues, Options.Create(new JobsOptions { LeaseSeconds = leaseSeconds }), new ShutdownSignal(CancellationToken.None), Time);
+        return new SliceProcessor(Store, Blobs, new BatchWatch(Store, Time), _runner, new DispatchNudge(Queues, Time), runs);
     }
 
     public async Task<string> UploadAsync(string content, string tenant = "default", string purpose = FilePurpose.Batch)
