@@ -132,6 +132,7 @@ public static class Program
         // Jobs by the clock.
         services.AddSingleton<ScheduleStore>();
         services.AddSingleton<RowsReader>();
+        services.AddSingleton<ScheduledBatch>();
         services.AddSingleton<ScheduleRunner>();
         services.AddSingleton<ScheduleControl>();
 

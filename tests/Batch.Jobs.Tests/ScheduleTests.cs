@@ -1,9 +1,13 @@
 using System.Text;
 using System.Text.Json;
 using Batch.Jobs.Access;
+using Batch.Jobs.Audit;
+using Batch.Jobs.Batches;
+using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Schedules;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -109,6 +113,65 @@ public sealed class ScheduleTests(StorageEmulator storage) : IAsyncLifetime
         Assert.True(crashes >= 8, $"{crashes} crash points");
     }
 
+    [Fact]
+    public async Task RunDueAsync_OfABatch_MakesItOnceWithALineForEachRow_WhateverWriteWasTheLast()
+    {
+        await UploadAsync("inputs", "lines.csv", "sku,topic\na,海\nb,山\n");
+        var crashes = 0;
+        for (var crashed = true; crashed && crashes < 60; crashes += crashed ? 1 : 0)
+        {
+            _tenant = $"t{Guid.NewGuid():N}";
+            var schedule = await CreateAsync("""
+                {"cron": "*/10 * * * *", "rows_blob": "inputs/lines.csv", "webhook_url": "https://example.org/hook",
+                 "batch": {"endpoint": "/v1/completions", "completion_window": "6h", "metadata": {"run": "{{ run }}"}, "custom_id": "{{ row.sku }}",
+                           "body": {"prompt": "{{ row.topic }} {{ row_number }}", "max_tokens": 5} } }
+                """);
+            _batch.Time.SetUtcNow((await FindAsync(schedule)).NextRunAt!.Value.AddSeconds(1));
+            _batch.Faults.CrashAfterWrite(crashes + 1);
+            crashed = await Record.ExceptionAsync(() => _runner.RunDueAsync(Cancellation)) is SimulatedCrashException;
+
+            _batch.Faults.Revive();
+            _batch.Time.Advance(TimeSpan.FromMinutes(3)); // what a dead replica claimed counts no longer
+            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Replica().Runner.RunDueAsync(Cancellation)));
+
+            var run = Assert.Single(await RunsAsync(schedule));
+            var batch = Assert.Single(await BatchesAsync());
+            Assert.Equal((ScheduleRunState.Submitted, batch.Id, 2, 0), (run.State, run.BatchId, run.Lines, run.Refused));
+            Assert.Equal(("6h", "https://example.org/hook", "\"1\""), (batch.CompletionWindow, batch.WebhookUrl, batch.Metadata![7..^1]));
+            Assert.Equal(["a 海 1", "b 山 2"], await LinesAsync(batch));
+            await _store.DeleteAsync(schedule, Cancellation);
+        }
+
+        Assert.InRange(crashes, 8, 59);
+    }
+
+    [Fact]
+    public async Task RunDueAsync_OfABatchWithRowsThatCannotBeRendered_LeavesTheseOut()
+    {
+        await UploadAsync("inputs", "some.jsonl", "{\"topic\":\"海\"}\n{\"other\":1}\n");
+        var schedule = await CreateAsync("""
+            {"cron": "0 9 * * *", "rows_blob": "inputs/some.jsonl", "batch": {"endpoint": "/v1/completions", "completion_window": "24h", "body": {"prompt": "{{ row.topic }}"} } }
+            """);
+
+        await RunAtAsync("2026-03-04T09:00:01Z");
+
+        var run = Assert.Single(await RunsAsync(schedule));
+        Assert.Equal((ScheduleRunState.Submitted, 1, 1), (run.State, run.Lines, run.Refused));
+        Assert.StartsWith("row 2: the template in batch.body.prompt", run.Error, StringComparison.Ordinal);
+        Assert.Equal(["row-1 海"], await LinesAsync(Assert.Single(await BatchesAsync())));
+    }
+
+    [Fact]
+    public async Task RunDueAsync_GivesEveryJobTheSchedulesWebhook_UnlessItNamesItsOwn()
+    {
+        await CreateAsync("""{"cron": "0 9 * * *", "webhook_url": "https://example.org/all", "job": {"prompt": "x"} }""");
+        await CreateAsync("""{"cron": "0 9 * * *", "webhook_url": "https://example.org/all", "job": {"prompt": "x", "webhook_url": "https://example.org/own"} }""");
+
+        await RunAtAsync("2026-03-04T09:00:01Z");
+
+        Assert.Equal(["https://example.org/all", "https://example.org/own"], (await JobsAsync()).Select(job => job.WebhookUrl).Order(StringComparer.Ordinal));
+    }
+
     [Theory]
     [InlineData("skip", 0, ScheduleRunState.Skipped)]
     [InlineData("catch_up_once", 1, ScheduleRunState.Submitted)]
@@ -209,7 +272,6 @@ public sealed class ScheduleTests(StorageEmulator storage) : IAsyncLifetime
 
     [Theory]
     [InlineData("""{"job": {"prompt": "x"}}""", "cron is missing")]
-    [InlineData("""{"cron": "0 9 * * *"}""", "job is missing")]
     [InlineData("""{"cron": "0 25 * * *", "job": {"prompt": "x"}}""", "cron must be five fields")]
     [InlineData("""{"cron": "0 9 * * *", "time_zone": "Mars/Olympus", "job": {"prompt": "x"}}""", "time_zone must be an IANA name")]
     [InlineData("""{"cron": "0 9 * * *", "misfire": "later", "job": {"prompt": "x"}}""", "misfire must be skip or catch_up_once")]
@@ -219,6 +281,10 @@ public sealed class ScheduleTests(StorageEmulator storage) : IAsyncLifetime
     [InlineData("""{"cron": "0 9 * * *", "job": {"prompt": "x", "temperature": 9}}""", "temperature must be from 0 to 2")]
     [InlineData("""{"cron": "0 9 * * *", "job": {"prompt": "x", "id": "mine"}}""", "job.id must be left out")]
     [InlineData("""{"cron": "0 9 * * *", "rows_blob": "secrets/a.csv", "job": {"prompt": "x"}}""", "must lie in one of the containers")]
+    [InlineData("""{"cron": "0 9 * * *"}""", "needs one of job and batch, saw neither")]
+    [InlineData("""{"cron": "0 9 * * *", "batch": {"endpoint": "/v1/completions", "completion_window": "24h"}}""", "batch must have body, an object, and no input")]
+    [InlineData("""{"cron": "0 9 * * *", "batch": {"endpoint": "/v1/answers", "completion_window": "24h", "body": {"prompt": "x"}}}""", "endpoint must be /v1/completions")]
+    [InlineData("""{"cron": "0 9 * * *", "batch": {"endpoint": "/v1/completions", "completion_window": "24h", "body": {"prompt": "x", "temperature": 9}}}""", "temperature must be from 0 to 2")]
     [InlineData("""{"cron": "0 9 * * *", "often": true, "job": {"prompt": "x"}}""", "unknown field \"often\"")]
     public async Task CreateAsync_WrongDefinition_IsRefusedWithWhatToChange(string body, string said)
     {
@@ -230,7 +296,11 @@ public sealed class ScheduleTests(StorageEmulator storage) : IAsyncLifetime
     private (ScheduleRunner Runner, ScheduleControl Control) Replica()
     {
         var rows = new RowsReader(_batch.Clients, Options.Create(new JobsOptions()));
-        var runner = new ScheduleRunner(new ScheduleStore(_batch.Clients), rows, _batch.Intake, _batch.Time, NullLogger<ScheduleRunner>.Instance);
+        var (jobs, files) = (Options.Create(new JobsOptions()), new FileStore(_batch.Clients, _batch.Time));
+        var addresses = new BatchAddresses(_batch.Clients, jobs, Options.Create(new BatchOptions()), Options.Create(new WebhookOptions { Secret = TestBatch.Secret }));
+        var batches = new BatchIntake(new BatchStore(_batch.Clients), new BatchQueues(_batch.Clients), files, addresses, new AuditLog(_batch.Clients, Options.Create(new AuditOptions()), _batch.Time), _batch.Time);
+        var runner = new ScheduleRunner(
+            new ScheduleStore(_batch.Clients), rows, _batch.Intake, new ScheduledBatch(batches, files, rows, _batch.Time), _batch.Time, NullLogger<ScheduleRunner>.Instance);
         var inputs = new InputReader(_batch.Store, _batch.Engines, Options.Create(new JobsOptions()));
         return (runner, new ScheduleControl(new ScheduleStore(_batch.Clients), rows, inputs, runner, _batch.Time));
     }
@@ -244,6 +314,17 @@ public sealed class ScheduleTests(StorageEmulator storage) : IAsyncLifetime
     private Task<IReadOnlyList<ScheduleRun>> RunsAsync(Schedule schedule) => _store.RunsAsync(schedule.Id, 100, Cancellation);
 
     private async Task<List<Job>> JobsAsync() => await _batch.Store.ListAsync(_tenant, null, Cancellation).ToListAsync(Cancellation);
+
+    private async Task<List<BatchRow>> BatchesAsync() => await new BatchStore(_batch.Clients).ListAsync(_tenant, null, Cancellation).ToListAsync(Cancellation);
+
+    // Custom id and prompt of each line of its input.
+    private async Task<List<string>> LinesAsync(BatchRow batch)
+    {
+        var files = new FileStore(_batch.Clients, _batch.Time);
+        using var reader = new StreamReader(await files.OpenAsync((await files.FindAsync(_tenant, batch.InputFileId!, Cancellation))!, Cancellation));
+        var lines = (await reader.ReadToEndAsync(Cancellation)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonElement.Parse(line));
+        return [.. lines.Select(line => $"{line.GetProperty("custom_id").GetString()} {line.GetProperty("body").GetProperty("prompt").GetString()}")];
+    }
 
     private async Task<string> PromptAsync(Job job) => (await _batch.Store.ReadRequestAsync(job, Cancellation)).Prompt!;
 

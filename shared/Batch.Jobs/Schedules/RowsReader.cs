@@ -11,7 +11,6 @@ namespace Batch.Jobs.Schedules;
 /// <summary>Reads the rows of a schedule's blob, one after the other: CSV with a header (RFC 4180), or JSON lines of flat objects.</summary>
 public sealed class RowsReader(StorageClients clients, IOptions<JobsOptions> options)
 {
-    private const int MostRows = 10_000;
     private const string Field = "rows_blob";
 
     private static readonly CsvReaderOptions CsvOptions = new()
@@ -24,14 +23,14 @@ public sealed class RowsReader(StorageClients clients, IOptions<JobsOptions> opt
         IncludeValuesInExceptions = false,
     };
 
-    public async IAsyncEnumerable<IReadOnlyDictionary<string, string>> ReadAsync(string address, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<IReadOnlyDictionary<string, string>> ReadAsync(string address, int most, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var content = await OpenAsync(address, cancellationToken);
         var rows = address.EndsWith(".csv", StringComparison.OrdinalIgnoreCase) ? ReadCsvAsync(content, cancellationToken) : ReadLinesAsync(content, cancellationToken);
         var count = 0;
         await foreach (var row in rows)
         {
-            yield return ++count <= MostRows ? row : throw Refused($"must have at most {MostRows} rows, has more");
+            yield return ++count <= most ? row : throw Refused($"must have at most {most} rows, has more");
         }
     }
 

@@ -65,7 +65,11 @@ public sealed record ScheduleRun : ITableEntity
     /// <summary>Jobs that exist because of this run.</summary>
     public int Jobs { get; set; }
 
-    /// <summary>Rows that made no job, and why the first of them did not.</summary>
+    /// <summary>The batch that this run made, with so many lines.</summary>
+    public string? BatchId { get; set; }
+    public int Lines { get; set; }
+
+    /// <summary>Rows that made no job or line, and why the first of them did not.</summary>
     public int Refused { get; set; }
     public string? FirstJobId { get; set; }
     public string? Error { get; set; }
@@ -83,10 +87,10 @@ public sealed record ScheduleRun : ITableEntity
 
 public enum ScheduleRunState
 {
-    /// <summary>Its jobs were handed in; each goes its own way from there.</summary>
+    /// <summary>Its jobs, or its batch, were handed in; each goes its own way from there.</summary>
     Submitted,
 
-    /// <summary>No job came of it; the error says why.</summary>
+    /// <summary>Nothing came of it; the error says why.</summary>
     Failed,
 
     /// <summary>Nobody was there at its time, and the policy is to let it be.</summary>

@@ -118,17 +118,21 @@ public sealed class ScheduleControl(ScheduleStore store, RowsReader rows, InputR
             values = values with { Row = first, RowNumber = 1 };
         }
 
-        using var json = JobRequestParser.ReadJson(ScheduleTemplate.Compile(definition.Job).Render(values));
-        var request = await inputs.ReadAsync(json.RootElement, cancellationToken);
-        inputs.RequireModel(request.Model);
+        inputs.RequireModel((definition.Batch is null ? await JobOfAsync(definition.Job!, values, cancellationToken) : ScheduledBatch.Check(definition, values)).Model);
         return definition;
+    }
+
+    private async Task<JobRequest> JobOfAsync(JsonObject job, TemplateValues values, CancellationToken cancellationToken)
+    {
+        using var json = JobRequestParser.ReadJson(ScheduleTemplate.Compile(job).Render(values));
+        return await inputs.ReadAsync(json.RootElement, cancellationToken);
     }
 
     private async Task<IReadOnlyDictionary<string, string>?> FirstRowAsync(string address, CancellationToken cancellationToken)
     {
         try
         {
-            return await rows.ReadAsync(address, cancellationToken).FirstOrDefaultAsync(cancellationToken);
+            return await rows.ReadAsync(address, most: 1_000_000, cancellationToken).FirstOrDefaultAsync(cancellationToken);
         }
         catch (InvalidJobException e) when (e.Code == JobErrorCode.InputNotFound)
         {

@@ -5,7 +5,7 @@ using Cronos;
 
 namespace Batch.Jobs.Schedules;
 
-/// <summary>What a schedule's owner defines, checked. <see cref="Job"/> is a submission whose strings are templates.</summary>
+/// <summary>What a schedule's owner defines, checked. It has a <see cref="Job"/> or a <see cref="Batch"/>, whose strings are templates.</summary>
 public sealed record ScheduleDefinition
 {
     public string? Name { get; init; }
@@ -18,9 +18,16 @@ public sealed record ScheduleDefinition
 
     public MisfirePolicy Misfire { get; init; }
 
-    public JsonObject Job { get; init; } = [];
+    /// <summary>What <c>POST /v1/jobs</c> takes: a job for each row.</summary>
+    public JsonObject? Job { get; init; }
 
-    /// <summary><c>container/name</c> of a blob of CSV (.csv, with a header) or JSON lines: each row makes a job.</summary>
+    /// <summary>What <c>POST /v1/batches</c> takes but for the input, and the lines' <c>custom_id</c> and <c>body</c>: a line for each row.</summary>
+    public JsonObject? Batch { get; init; }
+
+    /// <summary>Told of the end of every job, or of the batch, unless these name another.</summary>
+    public string? WebhookUrl { get; init; }
+
+    /// <summary><c>container/name</c> of a blob of CSV (.csv, with a header) or JSON lines: each row makes a job, or a line.</summary>
     public string? RowsBlob { get; init; }
 
     /// <summary>What templates see as <c>vars</c>.</summary>
@@ -34,7 +41,9 @@ public sealed record ScheduleDefinition
             "cron" => made with { Cron = JsonField.Text(field, 128) },
             "time_zone" => made with { TimeZone = JsonField.Text(field, 64) },
             "misfire" => made with { Misfire = Policy(field) },
-            "job" => made with { Job = Template(field) },
+            "job" => made with { Job = Template(field, "an object, as POST /v1/jobs takes it") },
+            "batch" => made with { Batch = Template(field, "an object of endpoint, completion_window, body and what else POST /v1/batches takes") },
+            "webhook_url" => made with { WebhookUrl = JsonField.WebAddress(field) },
             "rows_blob" => made with { RowsBlob = JsonField.Text(field, 1024) },
             "variables" => made with { Variables = JsonField.Metadata(field) },
             _ => throw JsonField.Unknown(field),
@@ -49,13 +58,20 @@ public sealed record ScheduleDefinition
 
     private ScheduleDefinition Checked()
     {
-        if (Cron.Length == 0 || Job.Count == 0)
+        if (Cron.Length == 0 || Job is null == Batch is null)
         {
-            var missing = Cron.Length == 0 ? "cron" : "job";
-            throw new InvalidJobException(JobErrorCode.InvalidRequest, $"{missing} is missing: a schedule needs cron and job", missing);
+            throw Cron.Length == 0
+                ? new InvalidJobException(JobErrorCode.InvalidRequest, "cron is missing: a schedule needs cron, and job or batch", "cron")
+                : new InvalidJobException(JobErrorCode.InvalidRequest, $"a schedule needs one of job and batch, saw {(Job is null ? "neither" : "both")}", "job");
         }
 
-        if (Job.FirstOrDefault(field => field.Key is "id" or "tenant") is { Key: { } owned })
+        if (Batch is not null && (Batch["body"] is not JsonObject || Batch.ContainsKey("input_file_id") || Batch.ContainsKey("input_blob")))
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, "batch must have body, an object, and no input: every run makes its input, a line for each row of rows_blob", "batch");
+        }
+
+        if (Job?.FirstOrDefault(field => field.Key is "id" or "tenant") is { Key: { } owned })
         {
             throw new InvalidJobException(
                 JobErrorCode.InvalidRequest, $"job.{owned} must be left out: every run makes jobs with ids of their own, for the tenant of the API key", "job");
@@ -63,7 +79,7 @@ public sealed record ScheduleDefinition
 
         Expression(Cron);
         Zone(TimeZone);
-        ScheduleTemplate.Compile(Job);
+        ScheduleTemplate.Compile(Job ?? Batch!, Job is null ? "batch" : "job");
         return this;
     }
 
@@ -93,7 +109,7 @@ public sealed record ScheduleDefinition
         var other => throw JsonField.Wrong(field, "skip or catch_up_once", JsonField.Quote(other)),
     };
 
-    private static JsonObject Template(JsonProperty field) => field.Value.ValueKind == JsonValueKind.Object
+    private static JsonObject Template(JsonProperty field, string wanted) => field.Value.ValueKind == JsonValueKind.Object
         ? JsonObject.Create(field.Value.Clone())!
-        : throw JsonField.Wrong(field, "an object, as POST /v1/jobs takes it");
+        : throw JsonField.Wrong(field, wanted);
 }

@@ -7,11 +7,11 @@ using Microsoft.Extensions.Logging;
 namespace Batch.Jobs.Schedules;
 
 /// <summary>
-/// Runs what is due. Any number of replicas may tick at once: a tick's jobs have ids that follow from schedule, tick and row, so handing
+/// Runs what is due. Any number of replicas may tick at once: a tick's jobs have ids that follow from schedule, tick and row, its batch one of schedule and tick, so handing
 /// them in again makes no second one, and the schedule's row moves on under its ETag.
 /// </summary>
 public sealed partial class ScheduleRunner(
-    ScheduleStore store, RowsReader rows, JobIntake intake, TimeProvider time, ILogger<ScheduleRunner> logger)
+    ScheduleStore store, RowsReader rows, JobIntake intake, ScheduledBatch batches, TimeProvider time, ILogger<ScheduleRunner> logger)
 {
     /// <summary>A tick that is older was missed.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromMinutes(5);
@@ -19,6 +19,7 @@ public sealed partial class ScheduleRunner(
     // Longer than a run takes between two renewals; after a crash the run is taken up again when it ends.
     private static readonly TimeSpan Claim = TimeSpan.FromMinutes(2);
     private const int RowsPerRenewal = 200;
+    private const int MostRows = 10_000;
 
     public async Task RunDueAsync(CancellationToken cancellationToken)
     {
@@ -83,20 +84,31 @@ public sealed partial class ScheduleRunner(
         try
         {
             var definition = Read(schedule);
-            var template = ScheduleTemplate.Compile(definition.Job);
             var values = new TemplateValues(TimeZoneInfo.ConvertTime(tick, definition.FindZone()), run.Number, definition.Variables);
+            if (definition.Batch is not null)
+            {
+                run = await batches.SubmitAsync(schedule, definition, run, values, RenewAsync, cancellationToken);
+                return (run, schedule);
+            }
+
+            if (definition.WebhookUrl is { } webhook && !definition.Job!.ContainsKey("webhook_url"))
+            {
+                definition.Job["webhook_url"] = webhook;
+            }
+
+            var template = ScheduleTemplate.Compile(definition.Job!);
             if (definition.RowsBlob is not { } address)
             {
                 return (await SubmitOneAsync(schedule, run, template, values, cancellationToken), schedule);
             }
 
             var number = 0;
-            await foreach (var row in rows.ReadAsync(address, cancellationToken))
+            await foreach (var row in rows.ReadAsync(address, MostRows, cancellationToken))
             {
                 run = await SubmitOneAsync(schedule, run, template, values with { Row = row, RowNumber = ++number }, cancellationToken);
                 if (number % RowsPerRenewal == 0)
                 {
-                    schedule = await store.TryUpdateAsync(schedule with { ClaimedUntil = time.GetUtcNow() + Claim }, cancellationToken) ?? schedule;
+                    await RenewAsync();
                 }
             }
 
@@ -106,6 +118,8 @@ public sealed partial class ScheduleRunner(
         {
             return (run with { State = ScheduleRunState.Failed, Error = e.Message }, schedule);
         }
+
+        async Task RenewAsync() => schedule = await ClaimAsync(schedule, cancellationToken) ?? schedule;
     }
 
     private async Task<ScheduleRun> SubmitOneAsync(
@@ -141,7 +155,7 @@ public sealed partial class ScheduleRunner(
 
     private async Task FinishAsync(Schedule schedule, ScheduleRun run, DateTimeOffset? next, CancellationToken cancellationToken)
     {
-        run = run.State == ScheduleRunState.Submitted && run is { Jobs: 0, Refused: > 0 } ? run with { State = ScheduleRunState.Failed } : run;
+        run = run.State == ScheduleRunState.Submitted && run is { Jobs: 0, Lines: 0, Refused: > 0 } ? run with { State = ScheduleRunState.Failed } : run;
 
         // Checkpoint: the run. A crash before the schedule moves on runs the tick again, to the same jobs and the same row.
         await store.WriteRunAsync(run, cancellationToken);
@@ -154,7 +168,7 @@ public sealed partial class ScheduleRunner(
             await store.TryUpdateAsync(changed with { NextRunAt = after, ClaimedUntil = null, Runs = moved.Runs, LastRunAt = moved.LastRunAt }, cancellationToken);
         }
 
-        LogRan(schedule.Id, run.State, run.Jobs, run.Refused, run.Missed);
+        LogRan(schedule.Id, run.State, run.Jobs, run.BatchId, run.Lines, run.Refused, run.Missed);
     }
 
     private ScheduleRun Begin(Schedule schedule, DateTimeOffset tick, string id, int missed) => new()
@@ -174,6 +188,6 @@ public sealed partial class ScheduleRunner(
         return ScheduleDefinition.Parse(json.RootElement);
     }
 
-    [LoggerMessage(LogLevel.Information, "Schedule {ScheduleId} ran: {State}, {Jobs} jobs, {Refused} refused, {Missed} ticks missed before")]
-    private partial void LogRan(string scheduleId, ScheduleRunState state, int jobs, int refused, int missed);
+    [LoggerMessage(LogLevel.Information, "Schedule {ScheduleId} ran: {State}, {Jobs} jobs, batch {BatchId} of {Lines} lines, {Refused} refused, {Missed} ticks missed before")]
+    private partial void LogRan(string scheduleId, ScheduleRunState state, int jobs, string? batchId, int lines, int refused, int missed);
 }

@@ -25,22 +25,25 @@ internal sealed class ScheduleTemplate
     private const int LongestText = 1 << 20;
     private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(2);
 
+    private readonly string _field;
     private readonly JsonObject _job;
     private readonly Dictionary<string, Template> _parsed;
 
-    private ScheduleTemplate(JsonObject job, Dictionary<string, Template> parsed) => (_job, _parsed) = (job, parsed);
+    private ScheduleTemplate(string field, JsonObject job, Dictionary<string, Template> parsed) => (_field, _job, _parsed) = (field, job, parsed);
 
     /// <summary>Throws <see cref="InvalidJobException"/> that names the field whose template does not parse.</summary>
-    public static ScheduleTemplate Compile(JsonObject job)
+    /// <param name="job">The strings in it are templates.</param>
+    /// <param name="field">Where it stands in the definition.</param>
+    public static ScheduleTemplate Compile(JsonObject job, string field = "job")
     {
         var parsed = new Dictionary<string, Template>(StringComparer.Ordinal);
         foreach (var (path, text) in Strings(job).Where(each => each.Text.Contains("{{", StringComparison.Ordinal)))
         {
             var template = Template.Parse(text);
-            parsed[path] = template.HasErrors ? throw Refused(path, template.Messages[0].ToString()) : template;
+            parsed[path] = template.HasErrors ? throw Refused(field, path, template.Messages[0].ToString()) : template;
         }
 
-        return new ScheduleTemplate(job, parsed);
+        return new ScheduleTemplate(field, job, parsed);
     }
 
     /// <summary>The submission for one set of values.</summary>
@@ -85,7 +88,7 @@ internal sealed class ScheduleTemplate
         return members;
     }
 
-    private static string Render(string path, Template template, ScriptObject globals)
+    private string Render(string path, Template template, ScriptObject globals)
     {
         using var time = new CancellationTokenSource(LongestTime);
         var context = new TemplateContext
@@ -107,7 +110,7 @@ internal sealed class ScheduleTemplate
         }
         catch (Exception e) when (e is ScriptRuntimeException or ScriptAbortException)
         {
-            throw Refused(path, e is ScriptAbortException ? $"it took longer than {LongestTime.TotalSeconds} s" : e.Message);
+            throw Refused(_field, path, e is ScriptAbortException ? $"it took longer than {LongestTime.TotalSeconds} s" : e.Message);
         }
     }
 
@@ -141,6 +144,6 @@ internal sealed class ScheduleTemplate
         }
     }
 
-    private static InvalidJobException Refused(string path, string why) => new(
-        JobErrorCode.InvalidRequest, $"the template in job.{path.Replace('/', '.')} cannot be rendered: {why}", "job");
+    private static InvalidJobException Refused(string field, string path, string why) => new(
+        JobErrorCode.InvalidRequest, $"the template in {field}.{path.Replace('/', '.')} cannot be rendered: {why}", field);
 }

@@ -44,9 +44,11 @@ public sealed record ScheduleRunView(
     int Refused,
     int Missed,
     string? FirstJobId,
+    string? BatchId,
+    int Lines,
     string? Error)
 {
     public static ScheduleRunView Of(ScheduleRun run) => new(
         run.Id, "schedule.run", run.PartitionKey, run.Number, run.State, run.ScheduledFor.ToUnixTimeSeconds(), run.StartedAt.ToUnixTimeSeconds(),
-        run.Jobs, run.Refused, run.Missed, run.FirstJobId, run.Error);
+        run.Jobs, run.Refused, run.Missed, run.FirstJobId, run.BatchId, run.Lines, run.Error);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Batch.Jobs.Storage;
 
@@ -13,7 +14,11 @@ internal static class ObjectId
 
     private const long LastMillisecond = (1L << 48) - 1;
 
-    public static string New(string prefix, DateTimeOffset now) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{prefix}{LastMillisecond - now.ToUnixTimeMilliseconds():x12}{RandomNumberGenerator.GetHexString(20, lowercase: true)}");
+    public static string New(string prefix, DateTimeOffset now) => Join(prefix, now, RandomNumberGenerator.GetHexString(20, lowercase: true));
+
+    /// <summary>The same for the same name.</summary>
+    public static string Of(string prefix, DateTimeOffset at, string name) => Join(prefix, at, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..20]);
+
+    private static string Join(string prefix, DateTimeOffset at, string rest) =>
+        string.Create(CultureInfo.InvariantCulture, $"{prefix}{LastMillisecond - at.ToUnixTimeMilliseconds():x12}{rest}");
 }
