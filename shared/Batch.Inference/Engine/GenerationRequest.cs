@@ -4,9 +4,12 @@ namespace Batch.Inference.Engine;
 /// <param name="Id">Names the request in logs; seeds the sampling noise when <see cref="SamplingParams.Seed"/> is null.</param>
 /// <param name="PromptTokenIds">The prompt, [1 .. context length - 1] ids below the vocabulary size.</param>
 /// <param name="Sampling">Validated parameters.</param>
-/// <param name="Priority">Waiting requests of a higher priority are admitted first; equals in order of arrival.</param>
+/// <param name="Priority">Waiting requests of a higher priority are admitted first; equals in order of arrival. <see cref="Urgent"/> is for those that somebody waits for.</param>
 public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptTokenIds, SamplingParams Sampling, int Priority = 0)
 {
+    /// <summary>The priority of requests whose prompts are computed in steps of their own, every other step at most, so that their first token comes as on an idle engine.</summary>
+    public const int Urgent = int.MaxValue;
+
     /// <summary>
     /// Goes on from where another run of the same request was, to the very text of a run without interruption; its updates are told again from the beginning.
     /// A checkpoint that does not fit the request is passed over. A beam search begins anew.

@@ -25,6 +25,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     private readonly int _seats = Math.Min(maxSequences, maxBatchedTokens);
     private int _budget;
     private bool _preempted; // in this step
+    private bool _urgentAlone; // the step is for urgent prompts alone
     private Sequence? _overtaken;
     private int _overtakenSteps;
 
@@ -43,36 +44,12 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     /// <summary>The next step, in rows' order; empty when there is nothing to do. Valid until the next call.</summary>
     public IReadOnlyList<ScheduledSequence> Schedule()
     {
-        _step.Clear();
-        (_budget, _preempted) = (maxBatchedTokens, false);
-        // Those who decode come first: a long prompt never stalls them.
-        for (var i = 0; i < _running.Count; i++)
+        // The first token of an urgent text does not wait for the rows of others; nor do these wait for more than one step.
+        _urgentAlone = !_urgentAlone && HasUrgentPrompt();
+        Fill(_urgentAlone ? GenerationRequest.Urgent : int.MinValue);
+        if (_urgentAlone && _step.Count == 0)
         {
-            if (_running[i].PendingTokens == 1)
-            {
-                Serve(_running[i]);
-            }
-        }
-        // Then, in line, those who have more to catch up and those who wait.
-        var (running, waiting, refused) = (0, 0, 0);
-        while (_budget > 0 && (running < _running.Count || waiting < _waiting.Count))
-        {
-            if (waiting == _waiting.Count || (running < _running.Count && SequenceLine.Order.Compare(_running[running], _waiting[waiting]) < 0))
-            {
-                var sequence = _running[running++];
-                if (sequence.PendingTokens > 1)
-                {
-                    Serve(sequence);
-                }
-            }
-            else if (Admit(_waiting[waiting]))
-            {
-                running++; // it was put there
-            }
-            else
-            {
-                waiting = ++refused < MostRefused && MayOvertake(_waiting[waiting], first: waiting == 0) ? waiting + 1 : _waiting.Count;
-            }
+            Fill(int.MinValue); // there is no room for it yet
         }
         return _step;
     }
@@ -127,6 +104,60 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
 
     /// <summary>Everyone inside, in line.</summary>
     public IReadOnlyList<Sequence> All() => [.. _running, .. _waiting];
+
+    private bool HasUrgentPrompt()
+    {
+        for (var i = 0; i < _running.Count && _running[i].Request.Priority == GenerationRequest.Urgent; i++)
+        {
+            if (_running[i].PendingTokens > 1)
+            {
+                return true;
+            }
+        }
+        return _waiting.Count > 0 && _waiting[0].Request.Priority == GenerationRequest.Urgent;
+    }
+
+    // The step, of sequences of at least that priority.
+    private void Fill(int least)
+    {
+        _step.Clear();
+        (_budget, _preempted) = (maxBatchedTokens, false);
+        // Those who decode come first: a long prompt never stalls them.
+        for (var i = 0; i < _running.Count && _running[i].Request.Priority >= least; i++)
+        {
+            if (_running[i].PendingTokens == 1)
+            {
+                Serve(_running[i]);
+            }
+        }
+        // Then, in line, those who have more to catch up and those who wait.
+        var (running, waiting, refused) = (0, 0, 0);
+        while (_budget > 0 && (running < _running.Count || waiting < _waiting.Count))
+        {
+            var isRunning = waiting == _waiting.Count || (running < _running.Count && SequenceLine.Order.Compare(_running[running], _waiting[waiting]) < 0);
+            var sequence = isRunning ? _running[running] : _waiting[waiting];
+            if (sequence.Request.Priority < least)
+            {
+                return;
+            }
+            if (isRunning)
+            {
+                running++;
+                if (sequence.PendingTokens > 1)
+                {
+                    Serve(sequence);
+                }
+            }
+            else if (Admit(sequence))
+            {
+                running++; // it was put there
+            }
+            else
+            {
+                waiting = ++refused < MostRefused && MayOvertake(sequence, first: waiting == 0) ? waiting + 1 : _waiting.Count;
+            }
+        }
+    }
 
     private void Serve(Sequence sequence)
     {

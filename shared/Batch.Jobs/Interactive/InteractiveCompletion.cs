@@ -18,6 +18,7 @@ public sealed class InteractiveCompletion
     private readonly Job _row;
     private readonly AuditLog _audit;
     private readonly TimeProvider _time;
+    private Task _noted = Task.CompletedTask; // that the audit log has its row
 
     internal InteractiveCompletion(
         string endpoint, StreamOptions stream, JobRequest request, CompletionRun run, Job row, AuditLog audit, TimeProvider time) =>
@@ -49,6 +50,7 @@ public sealed class InteractiveCompletion
             // Ends with the text, and a text ends at the step after its cancellation.
             await foreach (var (index, update) in pieces.Reader.ReadAllAsync(CancellationToken.None))
             {
+                await _noted;
                 foreach (var chunk in chunks.Of(index, update))
                 {
                     yield return chunk;
@@ -85,11 +87,13 @@ public sealed class InteractiveCompletion
 
     private async Task<GeneratedTexts> GenerateAsync(Action<int, GenerationUpdate>? update, CancellationToken cancellationToken)
     {
-        await _audit.RequestedAsync(_row, _request, cancellationToken);
+        // Beside the text's beginning; nothing is told before it.
+        _noted = _audit.RequestedAsync(_row, _request, cancellationToken);
         var ended = _row with { State = JobState.Failed };
         try
         {
             var text = await _run.RunAsync(update, cancellationToken) ?? throw new OperationCanceledException(cancellationToken);
+            await _noted;
             ended = _row with { State = JobState.Succeeded, FinishReason = text.Choices[0].FinishReason };
             return text;
         }
@@ -105,6 +109,7 @@ public sealed class InteractiveCompletion
         }
         finally
         {
+            await Task.WhenAny(_noted);
             await _audit.FinishedAsync(ended with { FinishedAt = _time.GetUtcNow(), CompletionTokens = _run.CompletionTokens }, CancellationToken.None);
         }
     }

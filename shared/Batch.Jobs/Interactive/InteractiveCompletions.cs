@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Batch.Inference.Engine;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Batches;
@@ -15,8 +16,6 @@ public sealed class InteractiveCompletions(EngineHost engines, JobGenerator gene
 {
     public const string ChatEndpoint = CompletionBody.Chat;
     public const string TextEndpoint = CompletionBody.Text;
-
-    private const int Priority = int.MaxValue;
 
     /// <summary>
     /// Ready to run. Throws <see cref="InvalidJobException"/>, of which the audit log has a row, and <see cref="ModelNotReadyException"/>.
@@ -36,7 +35,7 @@ public sealed class InteractiveCompletions(EngineHost engines, JobGenerator gene
             }
 
             var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
-            var run = new CompletionRun(id, request, Priority, await model.Engine.WaitAsync(cancellationToken), generator);
+            var run = new CompletionRun(id, request, GenerationRequest.Urgent, await model.Engine.WaitAsync(cancellationToken), generator);
             return new InteractiveCompletion(endpoint, stream, request, run, Row(endpoint, id, request, run, caller), audit, time);
         }
         catch (InvalidJobException e)

@@ -65,4 +65,49 @@ public class SchedulerTests
         Assert.Equal(1, scheduler.Preemptions);
         Assert.Equal(9, second.PendingTokens); // its text so far is kept and recomputed
     }
+
+    [Fact]
+    public void Schedule_ComputesAnUrgentPromptAlone_AndEveryOtherStepTheRowsOfOthers()
+    {
+        var scheduler = new Scheduler(4, 16, new BlockPool(100, 4));
+        var batch = new[] { NewSequence(3, 50, 0), NewSequence(3, 50, 1) };
+        batch.ToList().ForEach(scheduler.Add);
+        Run(scheduler.Schedule());
+        var urgent = NewSequence(40, 5, 2, GenerationRequest.Urgent);
+        scheduler.Add(urgent);
+
+        Assert.Equal([(urgent, 16)], Run(scheduler.Schedule()));
+        Assert.Equal([(batch[0], 1), (batch[1], 1), (urgent, 14)], Run(scheduler.Schedule()));
+        Assert.Equal([(urgent, 10)], Run(scheduler.Schedule()));
+
+        // Its text goes on beside the others'.
+        Assert.Equal([(urgent, 1), (batch[0], 1), (batch[1], 1)], Run(scheduler.Schedule()));
+
+        List<(Sequence, int)> Run(IReadOnlyList<ScheduledSequence> scheduled)
+        {
+            var step = scheduled.Select(share => (share.Sequence, share.Tokens)).ToList();
+            foreach (var share in scheduled.ToList())
+            {
+                scheduler.Computed(share);
+                if (share.Sequence.PendingTokens == 0)
+                {
+                    share.Sequence.Append(1);
+                }
+            }
+            return step;
+        }
+    }
+
+    [Fact]
+    public void Schedule_ServesOthers_WhileThereIsNoRoomForAnUrgentPrompt()
+    {
+        var scheduler = new Scheduler(2, 16, new BlockPool(4, 4));
+        var first = NewSequence(9, 9, 0, GenerationRequest.Urgent);
+        scheduler.Add(first);
+        scheduler.Computed(scheduler.Schedule().Single());
+        first.Append(1);
+        scheduler.Add(NewSequence(9, 9, 1, GenerationRequest.Urgent));
+
+        Assert.Same(first, Assert.Single(scheduler.Schedule()).Sequence);
+    }
 }

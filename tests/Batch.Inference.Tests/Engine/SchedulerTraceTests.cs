@@ -26,7 +26,7 @@ public class SchedulerTraceTests
     [Fact]
     public void Schedule_KeepsItsInvariants_OnRandomTraces()
     {
-        var arrivals = Gen.Select(Gen.Int[0, 30], Gen.Int[0, 1], Gen.Int[1, 60], Gen.Int[1, 40], Gen.Int[0, 2]).Select((a, k, p, m, r) => new Arrival(a, k, p, m, r)).Array[1, 30];
+        var arrivals = Gen.Select(Gen.Int[0, 30], Gen.Int[0, 1], Gen.Int[1, 60], Gen.Int[1, 40], Gen.OneOf(Gen.Int[0, 2], Gen.Const(GenerationRequest.Urgent))).Select((a, k, p, m, r) => new Arrival(a, k, p, m, r)).Array[1, 30];
         var options = Gen.Select(Gen.Int[1, 6], Gen.Int[4, 120], Gen.Int[26, 60], Gen.Bool).Select((s, b, n, c) => new Options(s, b, n, c));
         var events = Gen.Frequency((3, Gen.Const(Event.Nothing)), (1, Gen.Enum<Event>())).Array[0, 200];
         Gen.Select(arrivals, options, events, Gen.Int).Sample((a, o, e, seed) => new Trace(a, o, e, seed).Run(), iter: 500);
