@@ -28,7 +28,7 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         var host = Functions.Program.BuildHost(
             [
                 $"--AzureWebJobsStorage={azurite.ConnectionString}", "--Engine:ModelPath=/models/benchmark", "--Access:Required=false",
-                "--AzureFunctionsJobHost:extensions:queues:batchSize=16", "--AzureFunctionsJobHost:extensions:queues:newBatchThreshold=16",
+                "--AzureFunctionsJobHost:extensions:queues:batchSize=4", "--AzureFunctionsJobHost:extensions:queues:newBatchThreshold=28",
                 "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:02", "--Logging:LogLevel:Default=Warning", "--LocalHost:DrainSeconds=0", .. settings,
             ],
             services => services.AddSingleton<EngineLoader>((_, _) => load()));

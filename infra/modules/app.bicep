@@ -158,6 +158,8 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
             { name: 'Engine__Device', value: engine.device }
             { name: 'Engine__DType', value: engine.dtype }
             { name: 'Engine__MaxSequences', value: string(jobsPerReplica) }
+            // Enough slices that every replica has work, and half as much again so that none waits for the dispatcher.
+            { name: 'Batches__Window', value: string(min(4096, max(96, maxReplicas * jobsPerReplica * 3 / 2))) }
             { name: 'Retention__Days', value: string(retentionDays) }
             { name: 'EventGrid__TopicEndpoint', value: topicEndpoint }
             { name: 'NVIDIA_VISIBLE_DEVICES', value: 'all' }

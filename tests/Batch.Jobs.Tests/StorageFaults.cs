@@ -13,6 +13,9 @@ internal sealed class StorageFaults : HttpPipelinePolicy
     private int _writesLeft = int.MaxValue;
     private volatile bool _dead;
 
+    /// <summary>Called before each request is sent, with its method and address.</summary>
+    public Func<RequestMethod, Uri, Task>? BeforeRequest { get; set; }
+
     /// <summary>The address of every message that was sent, with its visibility delay.</summary>
     public ConcurrentQueue<string> Sent { get; } = [];
 
@@ -36,6 +39,7 @@ internal sealed class StorageFaults : HttpPipelinePolicy
             throw new SimulatedCrashException();
         }
 
+        await (BeforeRequest?.Invoke(message.Request.Method, message.Request.Uri.ToUri()) ?? Task.CompletedTask);
         await ProcessNextAsync(message, pipeline);
         if (message.Request.Method == RequestMethod.Post && message.Request.Uri.Path.EndsWith("/messages", StringComparison.Ordinal))
         {

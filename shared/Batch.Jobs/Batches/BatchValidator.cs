@@ -20,6 +20,7 @@ public sealed class BatchValidator(
     private const int MostLines = 50_000;
     private const int MostErrors = 50;
     private const int UsualTokens = 256;
+    private const int FewestSlices = 64;
     private const int LongestLine = 8 * 1024 * 1024;
 
     internal async Task<BatchRow?> ValidateAsync(string tenant, string id, TimeProvider time, CancellationToken cancellationToken)
@@ -60,7 +61,7 @@ public sealed class BatchValidator(
         }
 
         await using var copy = await blobs.InputCopy(row).OpenWriteAsync(overwrite: true, cancellationToken: cancellationToken);
-        await foreach (var line in LineReader.ReadAsync(new CountedStream(input, FileIntake.MaxBytes), LongestLine, cancellationToken))
+        await foreach (var line in UnchangedAsync(LineReader.ReadAsync(new CountedStream(input, FileIntake.MaxBytes), LongestLine, cancellationToken), row))
         {
             if (!pass.Take(line))
             {
@@ -104,10 +105,33 @@ public sealed class BatchValidator(
         }
     }
 
-    /// <summary>Slices of as many lines as allowed in a large batch, and of few in a small one, so that all replicas get some.</summary>
+    // Every read names the version that the first one saw.
+    private static async IAsyncEnumerable<InputLine> UnchangedAsync(IAsyncEnumerable<InputLine> lines, BatchRow row)
+    {
+        await using var line = lines.GetAsyncEnumerator();
+        while (await MoveNextAsync(line))
+        {
+            yield return line.Current;
+        }
+
+        async ValueTask<bool> MoveNextAsync(IAsyncEnumerator<InputLine> line)
+        {
+            try
+            {
+                return await line.MoveNextAsync();
+            }
+            catch (RequestFailedException e) when (e.Status == 412)
+            {
+                throw new InvalidJobException(
+                    JobErrorCode.InputModified, "the input was changed while it was read; create the batch again when it stays as it is", row.InputBlob is null ? "input_file_id" : "input_blob");
+            }
+        }
+    }
+
+    /// <summary>Slices of as many lines as allowed in a large batch, and of few in a small one, so that all replicas get some, twice as many as one engine has seats.</summary>
     private List<Slice> Cut(List<(int Number, int Bytes, long Tokens)> lines)
     {
-        var most = Math.Clamp((lines.Count + 255) / 256, 1, options.Value.SliceLines);
+        var most = Math.Clamp((lines.Count + FewestSlices - 1) / FewestSlices, 1, options.Value.SliceLines);
         var slices = new List<Slice>();
         var (offset, open) = (0L, default(Slice));
         foreach (var (number, bytes, tokens) in lines)

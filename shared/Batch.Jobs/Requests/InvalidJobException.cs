@@ -28,6 +28,7 @@ public static class JobErrorCode
     public const string RetriesExhausted = "retries_exhausted";
     public const string InvalidApiKey = "invalid_api_key";
     public const string InsufficientPermissions = "insufficient_permissions";
+    public const string InputModified = "input_modified";
     public const string InputNoPermissions = "input_no_permissions";
     public const string BatchNotFound = "batch_not_found";
     public const string BatchFinished = "batch_finished";

@@ -1,4 +1,5 @@
 using System.Text;
+using Azure.Core;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Requests;
 
@@ -61,6 +62,29 @@ public sealed class ValidationTests(StorageEmulator storage)
         var view = await batches.FinishedAsync(batch);
 
         Assert.Equal(("too_many_tasks", 50_001), (Assert.Single(view.Errors!.Data).Code, view.Errors.Data[0].Line!.Value));
+    }
+
+    [Fact]
+    public async Task Batch_FailsWithInputModified_WhenItsBlobChangesWhileItIsRead()
+    {
+        await using var batches = await TestBatches.StartAsync(storage);
+        var blob = batches.Clients.Blobs.GetBlobContainerClient("inputs").GetBlobClient("changing.jsonl");
+        var lines = TestBatches.Lines(2, prompt: new string('x', 3_000_000)); // longer than one read
+        await blob.UploadAsync(BinaryData.FromString(lines), overwrite: true, Cancellation);
+        var request = BatchRequest.Parse("""{"input_blob":"inputs/changing.jsonl","output_folder":{"url":"outputs"},"endpoint":"/v1/completions","completion_window":"24h"}"""u8.ToArray());
+        var batch = await batches.Intake.CreateAsync(request, null, TestBatches.Tester, Cancellation);
+        var reads = 0;
+        batches.Faults.BeforeRequest = async (method, address) =>
+        {
+            if (method == RequestMethod.Get && address.AbsolutePath.EndsWith("/changing.jsonl", StringComparison.Ordinal) && ++reads == 2)
+            {
+                await blob.UploadAsync(BinaryData.FromString(lines), overwrite: true, Cancellation);
+            }
+        };
+
+        var view = await batches.FinishedAsync(batch);
+
+        Assert.Equal(("input_modified", "input_blob"), (Assert.Single(view.Errors!.Data).Code, view.Errors.Data[0].Param));
     }
 
     [Fact]
