@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Batch.Infra.Tests;
+
+/// <summary>The functions compiled against the official isolated worker, as the container builds them: what its SDK writes down for the host is what the source declares.</summary>
+public sealed class AzureFlavourTests
+{
+    private static readonly string[] Sources = [.. Repository.SourceFiles("functions").Select(File.ReadAllText)];
+
+    [Fact]
+    public async Task AzureFlavour_Compiles_AndDeclaresWhatTheSourceDoes()
+    {
+        var output = await BuildAsync();
+        var functions = JsonElement.Parse(await File.ReadAllTextAsync(Path.Combine(output, "functions.metadata"), TestContext.Current.CancellationToken)).EnumerateArray()
+            .Select(function => (Name: function.GetProperty("name").GetString()!, Trigger: Trigger(function))).ToList();
+
+        Assert.Equal(Names(), functions.Select(function => function.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(Routes(), Of(functions, "httpTrigger", trigger => $"{trigger.GetProperty("methods")[0].GetString()} {trigger.GetProperty("route").GetString()}"));
+        Assert.Equal(Schedules(), Of(functions, "timerTrigger", trigger => trigger.GetProperty("schedule").GetString()!));
+        var queues = Of(functions, "queueTrigger", trigger => trigger.GetProperty("queueName").GetString()!);
+        Assert.Equal(Sources.Sum(source => Regex.Count(source, @"\[QueueTrigger\(")), queues.Count);
+        Assert.Subset(Snapshot.Load("main").Names("Microsoft.Storage/storageAccounts/queueServices/queues").ToHashSet(), queues.ToHashSet());
+        // The extension that the host loads for queues; timers and HTTP are the host's own.
+        Assert.Contains("Microsoft.Azure.WebJobs.Extensions.Storage.Queues", await File.ReadAllTextAsync(Path.Combine(output, "extensions.json"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.All(["host.json", "worker.config.json", "Batch.Functions.dll"], file => Assert.True(File.Exists(Path.Combine(output, file)), $"{file} is missing"));
+        Assert.False(File.Exists(Path.Combine(output, "Batch.LocalHost.dll")), "the local host is in the Azure flavour");
+    }
+
+    // Into folders of its own, beside those of the default flavour; from the second time on nearly nothing is built.
+    private static async Task<string> BuildAsync()
+    {
+        var artifacts = Path.Combine(Repository.Folder, "tests", "Batch.Infra.Tests", "obj", "azure");
+        string[] arguments = ["functions/Batch.Functions.csproj", "-p:FunctionsHost=Azure", "--artifacts-path", artifacts, "-v", "q", "-nodeReuse:false"];
+        var (code, log) = await DotnetAsync(["restore", .. arguments]);
+        Assert.SkipWhen(code != 0 && Regex.IsMatch(log, "NU110[12]|NU1301"), $"The packages of the Azure flavour cannot be had here: {log}");
+        Assert.True(code == 0, log);
+        (code, log) = await DotnetAsync(["build", .. arguments, "--no-restore"]);
+        Assert.True(code == 0, log);
+        return Path.Combine(artifacts, "bin", "Batch.Functions", "debug");
+    }
+
+    private static async Task<(int Code, string Log)> DotnetAsync(string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = Repository.Folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
+        {
+            start.Environment.Remove(name); // of the run that these tests are in
+        }
+
+        var cancellationToken = TestContext.Current.CancellationToken;
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(cancellationToken), process.StandardError.ReadToEndAsync(cancellationToken));
+        await process.WaitForExitAsync(cancellationToken);
+        return (process.ExitCode, await output + await error);
+    }
+
+    private static JsonElement Trigger(JsonElement function) =>
+        function.GetProperty("bindings").EnumerateArray().Single(binding => binding.GetProperty("type").GetString()!.EndsWith("Trigger", StringComparison.Ordinal));
+
+    private static List<string> Of(List<(string Name, JsonElement Trigger)> functions, string type, Func<JsonElement, string> value) =>
+        [.. functions.Where(function => function.Trigger.GetProperty("type").GetString() == type).Select(function => value(function.Trigger)).Order(StringComparer.Ordinal)];
+
+    private static List<string> Names() => InSource(@"\[Function\((?:nameof\((\w+)\)|""(\w+)"")\)\]", match => match.Groups[1].Value + match.Groups[2].Value);
+
+    private static List<string> Routes() => InSource(@"\[HttpTrigger\(AuthorizationLevel\.\w+, ""(\w+)"", Route = ""([^""]+)""\)\]", match => $"{match.Groups[1].Value} {match.Groups[2].Value}");
+
+    private static List<string> Schedules() => InSource(@"\[TimerTrigger\(""([^""]+)""", match => match.Groups[1].Value);
+
+    private static List<string> InSource(string pattern, Func<Match, string> value) =>
+        [.. Sources.SelectMany(source => Regex.Matches(source, pattern)).Select(value).Order(StringComparer.Ordinal)];
+}
