@@ -20,6 +20,7 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     FileCommands.Create(),
     KeyCommands.Create(),
     VerifyCommand.Create(),
+    DoctorCommand.Create(),
     GenerateCommand.Create(),
     TokenizeCommand.Create(),
 };

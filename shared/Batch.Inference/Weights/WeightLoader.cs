@@ -101,8 +101,9 @@ internal class WeightLoader : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>A tensor of the files, of a name and shape that were asked for.</summary>
     // Piece by piece, so that converting takes no second copy of a tensor; hashed on the way.
-    private Tensor Read(SafetensorsFile file, TensorEntry entry)
+    protected virtual Tensor Read(SafetensorsFile file, TensorEntry entry)
     {
         var stored = entry.DType switch
         {
