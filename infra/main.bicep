@@ -1,6 +1,6 @@
 targetScope = 'subscription'
 
-import { gpuProfileType } from 'modules/types.bicep'
+import { gpuProfileType, modelsContainer } from 'modules/types.bicep'
 
 @description('Required. Name of the azd environment; part of the resource group\'s name and the seed of every other name.')
 @minLength(1)
@@ -44,6 +44,9 @@ param ingress 'external' | 'internal' = 'external'
 @description('Optional. Folder of the model inside the container. The image carries the default; /models is the model share.')
 param modelPath string = '/opt/models/draft-5m'
 
+@description('Optional. Folder in the container models of the storage account from which each replica fetches its model at start, instead of modelPath. A replica\'s disk holds 8 GiB: larger models go on the share or into the image.')
+param modelBlob string = ''
+
 @description('Optional. Device of the engine. With cuda a replica without a GPU fails at start instead of being slow.')
 param device 'auto' | 'cpu' | 'cuda' = 'cuda'
 
@@ -78,6 +81,10 @@ param operatorPrincipalType 'User' | 'Group' | 'ServicePrincipal' = 'User'
 @description('Optional. Addresses that get alerts.')
 param alertEmails string[] = []
 
+@description('Optional. Minutes that the first message of a queue may wait before an alert.')
+@minValue(5)
+param oldestMessageMinutes int = 60
+
 @description('Optional. Monthly budget in the subscription\'s currency; 0 for none. A budget warns, it does not stop.')
 @minValue(0)
 param monthlyBudget int = 0
@@ -105,6 +112,11 @@ var weightsType = dtype == 'bfloat16' && contains(gpuProfile, 'T4')
 var mostReplicas = replicaQuota == 0 || maxReplicas <= replicaQuota
   ? maxReplicas
   : fail('maxReplicas is greater than replicaQuota: replicas beyond the quota never start')
+var engineModel = empty(modelBlob)
+  ? modelPath
+  : hasModelShare
+      ? fail('modelBlob and modelShareGiB exclude each other: with a share the model is modelPath, below /models')
+      : 'https://${storageName}.blob.${environment().suffixes.storage}/${modelsContainer}/${modelBlob}'
 var consumers = empty(eventConsumers) || eventGrid ? eventConsumers : fail('eventConsumers needs eventGrid')
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -242,7 +254,7 @@ module app 'modules/app.bicep' = {
     retentionDays: retentionDays
     image: workerImage
     gpuProfile: gpuProfile
-    engine: { modelPath: modelPath, device: device, dtype: weightsType }
+    engine: { modelPath: engineModel, device: device, dtype: weightsType }
     mountModels: hasModelShare
     scaling: scaling
     jobsPerReplica: jobsPerReplica
@@ -261,6 +273,7 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     queueServiceId: storage.outputs.queueServiceId
     topicName: eventGrid ? topicName : null
+    oldestMessageMinutes: oldestMessageMinutes
     emails: alertEmails
   }
 }

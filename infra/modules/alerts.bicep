@@ -18,6 +18,9 @@ param appId string
 @description('Optional. Name of the Event Grid topic whose dead letters are watched.')
 param topicName string?
 
+@description('Required. Minutes that the first message of a queue may wait.')
+param oldestMessageMinutes int
+
 @description('Required. Addresses that get alerts.')
 param emails string[]
 
@@ -31,6 +34,9 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
     emailReceivers: [for email in emails: { name: email, emailAddress: email, useCommonAlertSchema: true }]
   }
 }
+
+// Not of events, which their readers take when they like.
+var queuesInOrder = '"${queues.jobs}", "${queues.lines}", "${queues.dispatch}", "${queues.webhooks}"'
 
 @description('Queries that must find nothing.')
 var queries = {
@@ -48,6 +54,11 @@ var queries = {
     description: 'A replica could not load its model; jobs wait until it can.'
     severity: 1
     query: 'AppTraces | where SeverityLevel >= 3 and Message contains "did not load"'
+  }
+  'oldest-message': {
+    description: 'The first message of a queue has waited for more than ${oldestMessageMinutes} minutes. A running replica measures it: where none starts, scaling-skipped and queue-backlog tell.'
+    severity: 2
+    query: 'AppMetrics | where Name == "batch.queue.oldest_age" and coalesce(Max, Sum) > ${oldestMessageMinutes * 60} and tostring(Properties["messaging.destination.name"]) in (${queuesInOrder})'
   }
   'scaling-skipped': {
     description: 'The platform made no scale rule for a trigger, so its queue wakes no replica. Deploy with scaling = explicit.'

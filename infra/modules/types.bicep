@@ -51,7 +51,11 @@ var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns', 'files', 
 
 @export()
 @description('Blob containers, as the code names them.')
-var containers = ['inputs', 'outputs', 'results', 'progress', 'files', 'batches']
+var containers = ['inputs', 'outputs', 'results', 'progress', 'files', 'batches', modelsContainer]
+
+@export()
+@description('Container for models that replicas fetch at start; nothing in it expires.')
+var modelsContainer = 'models'
 
 @export()
 @description('Container for events that Event Grid could not deliver.')

@@ -9,7 +9,7 @@ public sealed class AppTests
 {
     private static readonly string[] Queues = ["batch-dispatch", "batch-dispatch-poison", "batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-lines", "batch-lines-poison", "batch-webhooks"];
     private static readonly string[] Tables = ["apikeys", "audit", "batches", "expiries", "files", "idempotency", "jobs", "scheduleruns", "schedules"];
-    private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "outputs", "progress", "results"];
+    private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "models", "outputs", "progress", "results"];
 
     // What the Functions host, its storage extension, ASP.NET, Azure Monitor, Azure.Identity and NVIDIA's container runtime read.
     private static readonly string[] OthersSettings =
@@ -56,7 +56,8 @@ public sealed class AppTests
     [Theory]
     [InlineData("main", "/opt/models/draft-5m")]
     [InlineData("isolated", "/models/my-model")]
-    public void Settings_NameIdentityStorageAndModel(string name, string modelPath)
+    [InlineData("blobmodel", null)]
+    public void Settings_NameIdentityStorageAndModel(string name, string? modelPath)
     {
         var snapshot = Snapshot.Load(name);
         var settings = Container(snapshot).GetProperty("env").EnumerateArray().ToDictionary(each => each.GetProperty("name").GetString()!, each => each.GetProperty("value").GetString()!);
@@ -67,13 +68,14 @@ public sealed class AppTests
         Assert.Contains("userAssignedIdentities", settings["AZURE_CLIENT_ID"], StringComparison.Ordinal);
         // A plain setting would win over the identity.
         Assert.DoesNotContain("AzureWebJobsStorage", settings.Keys);
-        Assert.Equal(modelPath, settings["Engine__ModelPath"]);
+        // An address in the account is put together when it is deployed, by the cloud's own suffix.
+        Assert.Equal(
+            modelPath ?? $"[format('https://{{0}}.blob.{{1}}/{{2}}/{{3}}', '{settings["AzureWebJobsStorage__accountName"]}', environment().suffixes.storage, 'models', 'my-model')]",
+            settings["Engine__ModelPath"]);
         Assert.Equal("cuda", settings["Engine__Device"]);
     }
 
-    [Theory]
-    [InlineData("main")]
-    [InlineData("isolated")]
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public void Settings_AreReadByTheCode(string name)
     {
         var read = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}__{property}")).Concat(OthersSettings).ToHashSet();
@@ -100,9 +102,7 @@ public sealed class AppTests
         AssertNone(documented.Except(settings), "in docs/operations.md and read by nobody");
     }
 
-    [Theory]
-    [InlineData("main")]
-    [InlineData("isolated")]
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public void Ingress_IsOnAndEncrypted(string name)
     {
         var app = Snapshot.Load(name).Single("Microsoft.App/containerApps");
@@ -162,6 +162,20 @@ public sealed class AppTests
         Assert.Equal(inFlight, jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
     }
 
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
+    public void Alerts_WatchWhatMustNotHappenUnseen(string name)
+    {
+        var snapshot = Snapshot.Load(name);
+        var queries = snapshot.OfType("Microsoft.Insights/scheduledQueryRules").ToDictionary(rule => rule.Name, rule => rule["properties.criteria.allOf"][0].GetProperty("query").GetString()!);
+
+        Assert.Equal(["failed-jobs", "model-not-loaded", "oldest-message", "poison-messages", "scaling-skipped"], queries.Keys.Order(StringComparer.Ordinal));
+        Assert.Contains($"\"{MetricName("QueueOldestAge")}\"", queries["oldest-message"], StringComparison.Ordinal);
+        Assert.All(Regex.Matches(queries["oldest-message"], "\"(batch-[a-z]+)\""), match => Assert.Contains(match.Groups[1].Value, Queues));
+        var metrics = snapshot.OfType("Microsoft.Insights/metricAlerts").Select(alert => alert.Name).ToHashSet();
+        Assert.Superset(new HashSet<string> { "queue-backlog", "replica-restarts" }, metrics);
+        Assert.Equal(snapshot.OfType("Microsoft.EventGrid/topics").Count, metrics.Contains("event-dead-letters") ? 1 : 0);
+    }
+
     [Fact]
     public void Image_ListensWhereTheAppIsAskedAndIsNotRoot()
     {
@@ -185,6 +199,9 @@ public sealed class AppTests
     }
 
     private static JsonElement Container(Snapshot snapshot) => snapshot.Single("Microsoft.App/containerApps")["properties.template.containers"][0];
+
+    private static string MetricName(string constant) =>
+        Regex.Match(Repository.Read("shared", "Batch.Jobs", "Telemetry", "MetricNames.cs"), $@"const string {constant} = ""([^""]+)""").Groups[1].Value;
 
     private static void AssertNone(IEnumerable<string> settings, string fault) =>
         Assert.True(!settings.Any(), $"{fault}: {string.Join(", ", settings)}");

@@ -44,9 +44,7 @@ public sealed class BicepTests
         Assert.All(outputs, output => Assert.DoesNotMatch(@"(?i)secure|\blist[A-Z]|ConnectionString|InstrumentationKey", output.Value.GetRawText()));
     }
 
-    [Theory]
-    [InlineData("main")]
-    [InlineData("isolated")]
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public async Task Snapshot_Parameters_StillPredictTheCommittedResources(string name)
     {
         var run = await Bicep.RunAsync(Repository.Infra, ["snapshot", $"{name}.bicepparam", "--mode", "validate", .. Bicep.SnapshotArguments]);
@@ -57,6 +55,11 @@ public sealed class BicepTests
     [Theory]
     [InlineData("param minReplicas = 4", "minReplicas is greater than maxReplicas")]
     [InlineData("param modelShareGiB = 100", "modelShareGiB needs isolateNetwork")]
+    [InlineData("param dtype = 'bfloat16'", "dtype bfloat16 needs an A100")]
+    [InlineData("param replicaQuota = 2", "maxReplicas is greater than replicaQuota")]
+    [InlineData("param eventConsumers = ['a']", "eventConsumers needs eventGrid")]
+    [InlineData("param monthlyBudget = 1", "monthlyBudget needs budgetStartDate")]
+    [InlineData("param isolateNetwork = true\nparam modelShareGiB = 100\nparam modelBlob = 'm'", "modelBlob and modelShareGiB exclude each other")]
     public async Task Snapshot_ParametersThatDoNotFitTogether_AreRefused(string parameter, string reason)
     {
         using var copy = new InfraCopy();

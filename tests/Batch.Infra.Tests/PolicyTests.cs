@@ -26,7 +26,7 @@ public sealed class PolicyTests
         "Microsoft.Insights/diagnosticSettings",
     ];
 
-    public static TheoryData<string> Snapshots => ["main", "isolated"];
+    public static TheoryData<string> Snapshots => Snapshot.All;
 
     [Theory, MemberData(nameof(Snapshots))]
     public void StorageAccounts_AreKeylessAndPrivate(string name)

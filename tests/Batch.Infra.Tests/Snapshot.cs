@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Xunit;
 
 namespace Batch.Infra.Tests;
 
@@ -17,6 +18,9 @@ internal sealed class Snapshot
     public JsonElement Root { get; }
 
     public IReadOnlyList<Resource> Resources { get; }
+
+    /// <summary>The names of all parameter files.</summary>
+    public static TheoryData<string> All => [.. Directory.EnumerateFiles(Repository.Infra, "*.bicepparam").Select(file => Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal)];
 
     public static Snapshot Load(string name) => new(Repository.Read("infra", $"{name}.snapshot.json"));
 
