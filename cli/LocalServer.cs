@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Batch.Jobs.Access;
+using Batch.Jobs.ModelFiles;
 using Batch.LocalHost.Emulator;
 using Batch.LocalHost.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -36,7 +37,7 @@ internal sealed class LocalServer : IAsyncDisposable
             string[] arguments =
             [
                 $"--AzureWebJobsStorage={storage.ConnectionString}",
-                $"--Engine:ModelPath={Path.GetFullPath(model)}",
+                $"--Engine:ModelPath={(BlobModel.IsAddress(model) ? model : Path.GetFullPath(model))}",
                 $"--LocalHost:Port={port}",
                 "--LocalHost:QueueLock=00:00:20", // after a kill the next start has no other host to wait for
                 $"--Webhooks:Secret={WebhookSecret(dataFolder)}",

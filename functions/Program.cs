@@ -7,6 +7,7 @@ using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Files;
 using Batch.Jobs.Interactive;
+using Batch.Jobs.ModelFiles;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Runs;
@@ -82,6 +83,7 @@ public static class Program
         // It runs: in the engine, beside others.
         services.AddSingleton<EngineLoader>(
             provider => (options, progress) => LlmEngine.Load(options, provider.GetRequiredService<ILogger<LlmEngine>>(), progress));
+        services.AddSingleton(provider => new BlobModel(provider.GetRequiredService<StorageClients>(), AzureCredential.FromConfiguration(builder.Configuration)));
         services.AddSingleton<EngineHost>();
         services.AddHostedService(provider => provider.GetRequiredService<EngineHost>());
         services.AddHostedService<EngineGauges>();

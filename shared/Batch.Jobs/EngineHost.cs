@@ -1,5 +1,6 @@
 using Batch.Inference.Engine;
 using Batch.Inference.Weights;
+using Batch.Jobs.ModelFiles;
 using Batch.Jobs.Requests;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -23,11 +24,12 @@ public sealed partial class EngineHost : BackgroundService, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<EngineHost> _logger;
     private readonly List<ServedModel> _models;
+    private readonly BlobModel? _blobs;
 
     public EngineHost(
-        EngineLoader load, IOptions<EngineOptions> options, IOptions<ModelsOptions> others, TimeProvider time, ILogger<EngineHost> logger)
+        EngineLoader load, IOptions<EngineOptions> options, IOptions<ModelsOptions> others, TimeProvider time, ILogger<EngineHost> logger, BlobModel? blobs = null)
     {
-        (_load, _time, _logger, StartedAt) = (load, time, logger, time.GetUtcNow());
+        (_load, _time, _logger, _blobs, StartedAt) = (load, time, logger, blobs, time.GetUtcNow());
         _models =
         [
             new ServedModel(NameOf(options.Value), options.Value),
@@ -101,7 +103,9 @@ public sealed partial class EngineHost : BackgroundService, IAsyncDisposable
         {
             var started = _time.GetTimestamp();
             model.Loading(default);
-            var engine = await Task.Run(() => _load(model.Options, new Report(model)), stoppingToken);
+            var options = _blobs is null ? model.Options : await _blobs.FetchAsync(model.Options, new Report(model.Fetching), stoppingToken);
+            model.Folder = options.ModelPath;
+            var engine = await Task.Run(() => _load(options, new Report(model.Loading)), stoppingToken);
             model.Loaded(engine);
             LogLoaded(model.Name, engine.Model.Device, engine.Model.DType, _time.GetElapsedTime(started).TotalSeconds);
         }
@@ -119,9 +123,9 @@ public sealed partial class EngineHost : BackgroundService, IAsyncDisposable
     }
 
     // Unlike Progress<T>, in order and on the thread that reports.
-    private sealed class Report(ServedModel model) : IProgress<LoadProgress>
+    private sealed class Report(Action<LoadProgress> tell) : IProgress<LoadProgress>
     {
-        void IProgress<LoadProgress>.Report(LoadProgress value) => model.Loading(value);
+        void IProgress<LoadProgress>.Report(LoadProgress value) => tell(value);
     }
 
     [LoggerMessage(LogLevel.Information, "Model {Model} is loaded on {Device} as {DType} after {Seconds:F1} s")]

@@ -10,12 +10,15 @@ public sealed class ServedModel
     private volatile string? _notReadyReason = "the model is loading";
     private volatile string? _loadFailure;
 
-    internal ServedModel(string name, EngineOptions options) => (Name, Options) = (name, options);
+    internal ServedModel(string name, EngineOptions options) => (Name, Options, Folder) = (name, options, options.ModelPath);
 
     /// <summary>The name that jobs ask for.</summary>
     public string Name { get; }
 
     public EngineOptions Options { get; }
+
+    /// <summary>Where it lies on this machine; of a model in blobs once it has been fetched.</summary>
+    public string Folder { get; internal set; }
 
     /// <summary>Null when jobs can run on it; otherwise why not yet.</summary>
     public string? NotReadyReason => _notReadyReason;
@@ -31,6 +34,8 @@ public sealed class ServedModel
 
     internal void Loading(LoadProgress progress) =>
         _notReadyReason = _loadFailure ?? (progress.BytesTotal == 0 ? "the model is loading" : $"the model is loading: {progress.Percent} %");
+
+    internal void Fetching(LoadProgress progress) => _notReadyReason = _loadFailure ?? $"the model is being fetched: {progress.Percent} % of {progress.BytesTotal >> 20} MiB";
 
     internal void Failed(Exception error) => _notReadyReason = _loadFailure = $"the model at '{Options.ModelPath}' did not load: {error.Message}";
 

@@ -5,12 +5,16 @@ namespace Batch.Inference.Engine;
 /// <summary>Which model runs where, and how much of it at once. Bound once, validated at start.</summary>
 public sealed class EngineOptions
 {
-    /// <summary>A Hugging Face folder: config.json, *.safetensors, tokenizer files.</summary>
+    /// <summary>A Hugging Face folder: config.json, *.safetensors, tokenizer files. The service also takes the address of one in blobs.</summary>
     [Required]
     public string ModelPath { get; set; } = "";
 
     /// <summary>The name that jobs ask for; by default the folder's name.</summary>
     public string? ModelName { get; set; }
+
+    /// <summary>Folder on this machine's disk to which a model in blobs is fetched.</summary>
+    [Required]
+    public string ModelCache { get; set; } = Path.Combine(Path.GetTempPath(), "batch-models");
 
     /// <summary>
     /// "auto" (cuda when present, else cpu), "cpu", "cuda" or "cuda:N"; several, separated by commas, or "cuda:*" for all, hold the model once each and share
@@ -51,6 +55,14 @@ public sealed class EngineOptions
 
     /// <summary>Computes what prompts begin alike with once: blocks of the cache are shared and kept until their place is needed.</summary>
     public bool PrefixCaching { get; set; } = true;
+
+    /// <summary>The same for the model in another folder.</summary>
+    public EngineOptions At(string folder)
+    {
+        var options = (EngineOptions)MemberwiseClone();
+        options.ModelPath = folder;
+        return options;
+    }
 
     internal EngineOptions On(string device)
     {

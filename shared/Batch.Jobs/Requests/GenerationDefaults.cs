@@ -12,7 +12,7 @@ public sealed class GenerationDefaults
 {
     private readonly ConcurrentDictionary<string, SamplingParams> _sampling = [];
 
-    public SamplingParams Of(ServedModel model) => _sampling.GetOrAdd(model.Options.ModelPath, Load);
+    public SamplingParams Of(ServedModel model) => _sampling.GetOrAdd(model.Folder, Load);
 
     /// <summary>The defaults of the model in a Hugging Face folder.</summary>
     public static SamplingParams Load(string modelPath)
