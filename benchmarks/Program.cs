@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Batch.Benchmarks.Engine;
+using Batch.Benchmarks.Fuzz;
 using Batch.Benchmarks.References;
 using Batch.Benchmarks.Service;
 
@@ -21,6 +22,7 @@ internal static class Program
             ReferenceCommand.Create(),
             CompareCommand.Create(),
             ServiceCommand.Create(),
+            FuzzCommand.Create(),
             InteractiveCommand.Create(),
         };
         return root.Parse(args).InvokeAsync();

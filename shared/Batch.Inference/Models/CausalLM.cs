@@ -24,6 +24,8 @@ internal abstract class CausalLM : IDisposable
         ["gemma3"] = Gemma3.OfMultimodal,
     };
 
+    private const long MostTableBytes = 4L << 30; // a million positions take one
+
     private readonly List<IDisposable> _parameters = [];
     private readonly WeightMemory _memory = new();
 
@@ -106,6 +108,11 @@ internal abstract class CausalLM : IDisposable
     /// <summary>The positions of the whole context, in the dtype and on the device of a weight.</summary>
     protected RotaryEmbedding OwnRotary(RopeFrequencies rope, Tensor weight)
     {
+        var bytes = 4L * rope.Frequencies.Length * ContextLength * weight.element_size();
+        if (bytes > MostTableBytes)
+        {
+            throw new InvalidDataException($"a context of {ContextLength} tokens needs tables of {bytes >> 20} MB, at most {MostTableBytes >> 20} are allowed; set Engine:MaxContextLength");
+        }
         var rotary = new RotaryEmbedding(rope, ContextLength, weight.dtype, weight.device);
         Own(rotary.Cos);
         Own(rotary.Sin);
