@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Batch.Benchmarks.Chaos;
 using Batch.Benchmarks.Engine;
 using Batch.Benchmarks.Fuzz;
 using Batch.Benchmarks.References;
@@ -23,6 +24,8 @@ internal static class Program
             CompareCommand.Create(),
             ServiceCommand.Create(),
             FuzzCommand.Create(),
+            ChaosCommand.Create(),
+            ReplicaCommand.Create(),
             InteractiveCommand.Create(),
         };
         return root.Parse(args).InvokeAsync();
