@@ -18,6 +18,8 @@ internal static class Program
             PeerCommand.Create(),
             WorkloadCommand.Create(),
             PrefixCommand.Create(),
+            SpeculationCommand.Create(),
+            SoakCommand.Create(),
             KernelsCommand.Create(),
             FirstTokenCommand.Create(),
             ReferenceCommand.Create(),

@@ -56,6 +56,17 @@ public sealed class EngineOptions
     /// <summary>Computes what prompts begin alike with once: blocks of the cache are shared and kept until their place is needed.</summary>
     public bool PrefixCaching { get; set; } = true;
 
+    /// <summary>
+    /// Most tokens of a text that are guessed at once from where its last tokens stood before, in prompt or text, and confirmed in one step; 0 for none. The text is
+    /// the same; guesses take the rows of a step that <see cref="MaxSequences"/> leaves.
+    /// </summary>
+    [Range(0, 64)]
+    public int PromptLookupTokens { get; set; } = 16;
+
+    /// <summary>The longest run of last tokens that guesses look for.</summary>
+    [Range(2, 16)]
+    public int PromptLookupMaxNgram { get; set; } = 4;
+
     /// <summary>The same for the model in another folder.</summary>
     public EngineOptions At(string folder)
     {

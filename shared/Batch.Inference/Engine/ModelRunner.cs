@@ -24,27 +24,31 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     /// <summary>Computes the scheduled tokens.</summary>
     /// <param name="step">Whose tokens.</param>
     /// <param name="prompt">Gets the logits of the prompts of sequences that want <see cref="Sequence.PromptLogprobs"/>, each position once.</param>
-    /// <returns>[rows, vocabulary] float32 on the host, a row for each sequence that has no pending tokens after the step, in the step's order; valid until the next call.</returns>
+    /// <returns>
+    /// [rows, vocabulary] float32 on the host; for each sequence that has no pending tokens after the step, in the step's order, a row after its last token and one after
+    /// each guessed token. Valid until the next call.
+    /// </returns>
     public Span<float> Run(IReadOnlyList<ScheduledSequence> step, PromptLogits? prompt = null)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var rows = (step.Sum(s => s.Tokens) + _rowGroup - 1) / _rowGroup * _rowGroup;
+        var rows = (step.Sum(s => s.Rows) + _rowGroup - 1) / _rowGroup * _rowGroup;
         var (ids, positions, slots) = (new long[rows], new long[rows], new long[rows]);
         var spans = new List<AttentionSpan>(step.Count);
         var last = new List<long>(step.Count);
         var row = 0;
-        foreach (var (sequence, count) in step)
+        foreach (var scheduled in step)
         {
-            spans.Add(new AttentionSpan(row, count, Slots(sequence, sequence.ComputedTokens + count)));
-            for (var i = 0; i < count; i++, row++)
+            var (sequence, count, guess) = scheduled;
+            spans.Add(new AttentionSpan(row, scheduled.Rows, Slots(sequence, sequence.ComputedTokens + scheduled.Rows)));
+            for (var i = 0; i < scheduled.Rows; i++, row++)
             {
                 var position = sequence.ComputedTokens + i;
-                (ids[row], positions[row], slots[row]) = (sequence.Tokens[position], position, Slot(sequence, position));
-            }
-            if (count == sequence.PendingTokens)
-            {
-                last.Add(row - 1);
+                (ids[row], positions[row], slots[row]) = (i < count ? sequence.Tokens[position] : guess.Span[i - count], position, Slot(sequence, position));
+                if (position >= sequence.Tokens.Count - 1)
+                {
+                    last.Add(row);
+                }
             }
         }
         for (; row < rows; row++)
@@ -66,8 +70,9 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     private void ScorePrompts(IReadOnlyList<ScheduledSequence> step, Tensor hidden, PromptLogits prompt)
     {
         var start = 0;
-        foreach (var (sequence, count) in step)
+        foreach (var scheduled in step)
         {
+            var (sequence, count, _) = scheduled;
             // A sequence that starts over has the first of them already; the last token's row is the text's.
             var from = sequence.PromptLogprobs is { } known ? Math.Max(known.Count, sequence.ComputedTokens) : int.MaxValue;
             var to = Math.Min(sequence.PromptTokens - 1, sequence.ComputedTokens + count);
@@ -82,7 +87,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
                     prompt(sequence, position + row, RowOf(logits, row, width));
                 }
             }
-            start += count;
+            start += scheduled.Rows;
         }
     }
 

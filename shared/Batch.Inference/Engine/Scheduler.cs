@@ -1,7 +1,12 @@
 namespace Batch.Inference.Engine;
 
-/// <summary>A sequence's share of one step: its next <paramref name="Tokens"/> tokens are computed.</summary>
-internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens);
+/// <summary>A sequence's share of one step: its next tokens are computed, and those that are guessed to follow.</summary>
+/// <param name="Tokens">How many of its own.</param>
+/// <param name="Guess">What may come after its last token; only where all its tokens are computed by the step's end.</param>
+internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens, ReadOnlyMemory<int> Guess = default)
+{
+    public int Rows => Tokens + Guess.Length;
+}
 
 /// <summary>
 /// Decides, step after step, whose tokens are computed. There is no prefill phase and no decode phase: every sequence has tokens that are not computed
@@ -51,6 +56,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         {
             Fill(int.MinValue); // there is no room for it yet
         }
+        Guess();
         return _step;
     }
 
@@ -59,6 +65,13 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     {
         var sequence = scheduled.Sequence;
         sequence.ComputedTokens += scheduled.Tokens;
+        blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
+    }
+
+    /// <summary>The sequence's last token is as it was guessed: it is in the cache already.</summary>
+    public void Confirmed(Sequence sequence)
+    {
+        sequence.ComputedTokens++;
         blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
     }
 
@@ -231,6 +244,30 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
             // Already now, so that those behind in line share it within the step: a layer writes all keys and values before any row reads them.
             // What is published will be computed: only who is still further behind can be preempted.
             blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
+        }
+    }
+
+    // Rows that a full house would decode and that are empty go to guesses, and blocks that nobody would miss in the next step. The fuller the step, the more
+    // of its time is the rows' and not the reading of the weights, and the more guesses must come true.
+    private void Guess()
+    {
+        var rows = _seats - (maxBatchedTokens - _budget);
+        var worth = Math.Sqrt(1 - (double)rows / _seats);
+        for (var i = 0; i < _step.Count && rows > 0; i++)
+        {
+            var (sequence, tokens, _) = _step[i];
+            if (tokens != sequence.PendingTokens || sequence.Lookup is null)
+            {
+                continue;
+            }
+            var guess = sequence.Lookup.Guess(sequence.Tokens, rows, worth);
+            var computed = sequence.ComputedTokens + tokens + guess.Length;
+            if (guess.Length == 0 || blocks.BlocksFor(computed) - sequence.Blocks.Count + _running.Count > blocks.Free || !blocks.TryGrow(sequence.Blocks, computed))
+            {
+                continue;
+            }
+            _step[i] = new ScheduledSequence(sequence, tokens, guess);
+            rows -= guess.Length;
         }
     }
 
