@@ -19,6 +19,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     /// <summary>How many steps smaller prompts may overtake one for which the cache has no room yet.</summary>
     internal const int MostOvertakenSteps = 256;
 
+    // So few that computing them costs a step little more than one.
+    private const int FewTokens = 32;
+
     // How many waiting sequences are looked at in a step when those before them find no room.
     private const int MostRefused = 16;
 
@@ -143,6 +146,14 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
                 Serve(_running[i]);
             }
         }
+        // And those who have a few tokens more to catch up, since a text was injected into theirs or taken back: they decode, too.
+        for (var i = 0; i < _running.Count && _running[i].Request.Priority >= least && _budget > 0; i++)
+        {
+            if (_running[i].PendingTokens is > 1 and <= FewTokens)
+            {
+                Serve(_running[i]);
+            }
+        }
         // Then, in line, those who have more to catch up and those who wait.
         var (running, waiting, refused) = (0, 0, 0);
         while (_budget > 0 && (running < _running.Count || waiting < _waiting.Count))
@@ -156,9 +167,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
             if (isRunning)
             {
                 running++;
-                if (sequence.PendingTokens > 1)
+                if (sequence.PendingTokens > FewTokens)
                 {
-                    Serve(sequence);
+                    Serve(sequence, share: true);
                 }
             }
             else if (Admit(sequence))
@@ -172,7 +183,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         }
     }
 
-    private void Serve(Sequence sequence)
+    private void Serve(Sequence sequence, bool share = false)
     {
         var tokens = Math.Min(sequence.PendingTokens, _budget);
         while (tokens > 0 && !blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
@@ -184,7 +195,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
                 return;
             }
         }
-        Schedule(sequence, tokens);
+        Schedule(sequence, tokens, share);
     }
 
     // A sequence starts only when the cache has room for its whole prompt, and for a block more for each who runs: otherwise somebody would soon be
@@ -211,7 +222,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         sequence.Admitted(cached);
         var tokens = Math.Min(sequence.PendingTokens, _budget);
         blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens);
-        Schedule(sequence, tokens);
+        Schedule(sequence, tokens, share: true);
         return true;
     }
 
@@ -231,7 +242,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         return blocks.BlocksFor(sequence.Tokens.Count) + ahead <= free || ahead == 0;
     }
 
-    private void Schedule(Sequence sequence, int tokens)
+    private void Schedule(Sequence sequence, int tokens, bool share)
     {
         if (tokens == 0)
         {
@@ -239,10 +250,10 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         }
         _step.Add(new ScheduledSequence(sequence, tokens));
         _budget -= tokens;
-        if (sequence.PendingTokens > 1)
+        if (share)
         {
             // Already now, so that those behind in line share it within the step: a layer writes all keys and values before any row reads them.
-            // What is published will be computed: only who is still further behind can be preempted.
+            // What is published will be computed: only who is still further behind can be preempted. Those who decode are served out of line, and may be.
             blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
         }
     }
