@@ -19,6 +19,7 @@ internal static class Program
             WorkloadCommand.Create(),
             PrefixCommand.Create(),
             SpeculationCommand.Create(),
+            PerplexityCommand.Create(),
             SoakCommand.Create(),
             KernelsCommand.Create(),
             FirstTokenCommand.Create(),

@@ -22,7 +22,7 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
     /// <param name="model">Puts another model around the loaded one.</param>
     public static BenchmarkEngine Load(string folder, string dtype, int threads = 0, Action<EngineOptions>? configure = null, Func<CausalLM, CausalLM>? model = null)
     {
-        var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype, Threads = threads };
+        var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype == "int8" ? "bfloat16" : dtype, WeightDType = dtype == "int8" ? "int8" : "auto", Threads = threads };
         configure?.Invoke(options);
         var vocabulary = ModelConfig.Load(folder).Int("vocab_size");
         var loaded = ModelLoader.Load(options, new IdTokenizer(vocabulary));

@@ -55,16 +55,14 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
         {
             slots[row] = cache.ScratchSlot;
         }
+        // Before the model runs: a copy to the device waits for what the device has to do by then.
+        var wanted = last.Count == 0 ? null : Index(last);
         var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, slots, spans));
         if (prompt is not null)
         {
             ScorePrompts(step, hidden, prompt);
         }
-        if (last.Count == 0)
-        {
-            return [];
-        }
-        return CopyOut(Logits(hidden, last));
+        return wanted is null ? [] : CopyOut(Logits(hidden, wanted, last.Count));
     }
 
     private void ScorePrompts(IReadOnlyList<ScheduledSequence> step, Tensor hidden, PromptLogits prompt)
@@ -80,11 +78,10 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
             {
                 using var scope = NewDisposeScope();
                 var rows = Enumerable.Range(position, Math.Min(PromptChunk, to - position)).Select(p => (long)(start + p - sequence.ComputedTokens)).ToList();
-                var (found, width) = (rows.Count, model.VocabularySize);
-                using var logits = Logits(hidden, rows).to(ScalarType.Float32);
-                for (var row = 0; row < found; row++)
+                using var logits = Logits(hidden, Index(rows), rows.Count).to(ScalarType.Float32);
+                for (var row = 0; row < rows.Count; row++)
                 {
-                    prompt(sequence, position + row, RowOf(logits, row, width));
+                    prompt(sequence, position + row, RowOf(logits, row, model.VocabularySize));
                 }
             }
             start += scheduled.Rows;
@@ -94,16 +91,17 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     private static unsafe ReadOnlySpan<float> RowOf(Tensor logits, int row, int width) =>
         new((float*)logits.Pointer() + (long)row * width, width);
 
-    // On the host, in the model's dtype. The rows are filled up here, too, with the last one again.
-    private Tensor Logits(Tensor hidden, List<long> last)
+    // Filled up here, too, with the last row again.
+    private Tensor Index(List<long> rows)
     {
-        var rows = last.Count;
-        while (last.Count % _rowGroup != 0)
-        {
-            last.Add(last[^1]);
-        }
-        return model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).narrow(0, 0, rows).cpu().contiguous();
+        var padded = new long[(rows.Count + _rowGroup - 1) / _rowGroup * _rowGroup];
+        padded.AsSpan().Fill(rows[^1]);
+        rows.CopyTo(padded);
+        return tensor(padded, device: device);
     }
+
+    // On the host, in the model's dtype.
+    private Tensor Logits(Tensor hidden, Tensor rows, int count) => model.Head(hidden.index_select(0, rows)).narrow(0, 0, count).cpu().contiguous();
 
     public void Dispose()
     {

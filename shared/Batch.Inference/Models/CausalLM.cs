@@ -80,16 +80,16 @@ internal abstract class CausalLM : IDisposable
 
     /// <summary>Keeps a linear layer for the model's life.</summary>
     /// <param name="weight">[out, in]; the layer takes it over.</param>
-    protected Linear OwnLinear(Tensor weight, Tensor? bias = null)
+    protected Linear OwnLinear(WeightLoader weights, Tensor weight, Tensor? bias = null)
     {
-        var linear = Linear.Create(weight, bias, _memory);
+        var linear = Linear.Create(weight, bias, _memory, weights.RoundsToInt8);
         _parameters.Add(linear);
         return linear;
     }
 
     /// <summary>A linear layer by its name in the checkpoint.</summary>
     protected Linear TakeLinear(WeightLoader weights, string name, long rows, long columns, bool bias = false) =>
-        OwnLinear(weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
+        OwnLinear(weights, weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
 
     /// <summary>The table of embeddings, [vocabulary, hidden], and the output layer, which has a weight of its own or, tied, the same.</summary>
     protected (Embedding Embeddings, Linear Head) TakeEmbeddings(WeightLoader weights, string name, long vocabulary, long hidden, bool tied, string head = "lm_head.weight")
@@ -97,11 +97,11 @@ internal abstract class CausalLM : IDisposable
         var table = weights.Take(name, vocabulary, hidden);
         if (!tied)
         {
-            var own = OwnLinear(weights.Take(head, vocabulary, hidden));
+            var own = OwnLinear(weights, weights.Take(head, vocabulary, hidden));
             return (new Embedding(Own(table), own), own);
         }
         weights.Ignore(stored => stored == head); // some files store the tied head a second time
-        var both = OwnLinear(table);
+        var both = OwnLinear(weights, table);
         return (new Embedding(null, both), both);
     }
 
