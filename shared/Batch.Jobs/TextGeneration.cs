@@ -19,6 +19,9 @@ namespace Batch.Jobs;
 /// <param name="from">Where an earlier run of the same request stood; one of another is passed over, as by a beam search.</param>
 public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string prefix = "", RunCheckpoint? from = null)
 {
+    // So many choices are in line like anybody; each further one lets as many more pass, so that one job of a hundred takes no engine for itself.
+    private const int Ahead = 4;
+
     private readonly string _identity = RunCheckpoint.IdentityOf(engine.Model, request);
     private readonly Lock _lock = new();
     private readonly StringBuilder _first = new(prefix); // the first choice's text
@@ -178,6 +181,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     private GenerationRequest Choice(int index) => index == 0 ? request with { Resume = ResumeOf(0) } : request with
     {
         Resume = ResumeOf(index),
+        Behind = Math.Max(0, index - (Ahead - 1)) * Ahead,
         Id = $"{request.Id}#{index}",
         Sampling = request.Sampling with { Seed = unchecked(request.Sampling.Seed + (ulong)index), PromptLogprobs = null, Echo = false },
     };

@@ -16,6 +16,9 @@ public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptToken
     /// </summary>
     public GenerationCheckpoint? Resume { get; init; }
 
+    /// <summary>It stands in line behind so many that come later: further texts of one prompt give way to other requests.</summary>
+    public int Behind { get; init; }
+
     /// <summary>So many of the last prompt tokens are text already, and count as such.</summary>
     internal int TextTokens { get; init; }
 

@@ -1,12 +1,7 @@
 namespace Batch.Inference.Engine;
 
-/// <summary>A sequence's share of one step: its next tokens are computed, and those that are guessed to follow.</summary>
-/// <param name="Tokens">How many of its own.</param>
-/// <param name="Guess">What may come after its last token; only where all its tokens are computed by the step's end.</param>
-internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens, ReadOnlyMemory<int> Guess = default)
-{
-    public int Rows => Tokens + Guess.Length;
-}
+/// <summary>A sequence's share of one step: its next <paramref name="Tokens"/> tokens are computed.</summary>
+internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens);
 
 /// <summary>
 /// Decides, step after step, whose tokens are computed. There is no prefill phase and no decode phase: every sequence has tokens that are not computed
@@ -18,9 +13,6 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
 {
     /// <summary>How many steps smaller prompts may overtake one for which the cache has no room yet.</summary>
     internal const int MostOvertakenSteps = 256;
-
-    // So few that computing them costs a step little more than one.
-    private const int FewTokens = 32;
 
     // How many waiting sequences are looked at in a step when those before them find no room.
     private const int MostRefused = 16;
@@ -34,6 +26,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     private int _budget;
     private bool _preempted; // in this step
     private bool _urgentAlone; // the step is for urgent prompts alone
+    private Sequence? _halved; // it got half of what was left in this step, so that those behind it get something
     private Sequence? _overtaken;
     private int _overtakenSteps;
 
@@ -59,7 +52,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         {
             Fill(int.MinValue); // there is no room for it yet
         }
-        Guess();
+        GiveRest();
         return _step;
     }
 
@@ -68,13 +61,6 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     {
         var sequence = scheduled.Sequence;
         sequence.ComputedTokens += scheduled.Tokens;
-        blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
-    }
-
-    /// <summary>The sequence's last token is as it was guessed: it is in the cache already.</summary>
-    public void Confirmed(Sequence sequence)
-    {
-        sequence.ComputedTokens++;
         blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
     }
 
@@ -137,19 +123,11 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     private void Fill(int least)
     {
         _step.Clear();
-        (_budget, _preempted) = (maxBatchedTokens, false);
+        (_budget, _preempted, _halved) = (maxBatchedTokens, false, null);
         // Those who decode come first: a long prompt never stalls them.
         for (var i = 0; i < _running.Count && _running[i].Request.Priority >= least; i++)
         {
             if (_running[i].PendingTokens == 1)
-            {
-                Serve(_running[i]);
-            }
-        }
-        // And those who have a few tokens more to catch up, since a text was injected into theirs or taken back: they decode, too.
-        for (var i = 0; i < _running.Count && _running[i].Request.Priority >= least && _budget > 0; i++)
-        {
-            if (_running[i].PendingTokens is > 1 and <= FewTokens)
             {
                 Serve(_running[i]);
             }
@@ -167,9 +145,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
             if (isRunning)
             {
                 running++;
-                if (sequence.PendingTokens > FewTokens)
+                if (sequence.PendingTokens > 1)
                 {
-                    Serve(sequence, share: true);
+                    Serve(sequence);
                 }
             }
             else if (Admit(sequence))
@@ -183,9 +161,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         }
     }
 
-    private void Serve(Sequence sequence, bool share = false)
+    private void Serve(Sequence sequence)
     {
-        var tokens = Math.Min(sequence.PendingTokens, _budget);
+        var tokens = Share(sequence);
         while (tokens > 0 && !blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
         {
             var last = _running[^1];
@@ -195,7 +173,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
                 return;
             }
         }
-        Schedule(sequence, tokens, share);
+        Schedule(sequence, tokens);
     }
 
     // A sequence starts only when the cache has room for its whole prompt, and for a block more for each who runs: otherwise somebody would soon be
@@ -220,10 +198,36 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         _waiting.Remove(sequence);
         _running.Add(sequence);
         sequence.Admitted(cached);
-        var tokens = Math.Min(sequence.PendingTokens, _budget);
+        var tokens = Share(sequence);
         blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens);
-        Schedule(sequence, tokens, share: true);
+        Schedule(sequence, tokens);
         return true;
+    }
+
+    // One that would take all that is left, for who knows how many steps, leaves half of it to those behind.
+    private int Share(Sequence sequence)
+    {
+        if (sequence.PendingTokens <= _budget || _halved is not null)
+        {
+            return Math.Min(sequence.PendingTokens, _budget);
+        }
+        _halved = sequence;
+        return (_budget + 1) / 2;
+    }
+
+    // What they did not need it gets after all.
+    private void GiveRest()
+    {
+        if (_budget > 0 && _halved is { } sequence && _step.FindIndex(s => s.Sequence == sequence) is >= 0 and var at)
+        {
+            var tokens = Math.Min(sequence.PendingTokens, _step[at].Tokens + _budget);
+            if (blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
+            {
+                _budget -= tokens - _step[at].Tokens;
+                _step[at] = new ScheduledSequence(sequence, tokens);
+                blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
+            }
+        }
     }
 
     private bool HasRoom(Sequence sequence) => blocks.BlocksFor(sequence.Tokens.Count) - sequence.Blocks.Count + _running.Count <= blocks.Free || _running.Count == 0;
@@ -242,7 +246,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         return blocks.BlocksFor(sequence.Tokens.Count) + ahead <= free || ahead == 0;
     }
 
-    private void Schedule(Sequence sequence, int tokens, bool share)
+    private void Schedule(Sequence sequence, int tokens)
     {
         if (tokens == 0)
         {
@@ -250,35 +254,11 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         }
         _step.Add(new ScheduledSequence(sequence, tokens));
         _budget -= tokens;
-        if (share)
+        if (sequence.PendingTokens > 1)
         {
             // Already now, so that those behind in line share it within the step: a layer writes all keys and values before any row reads them.
-            // What is published will be computed: only who is still further behind can be preempted. Those who decode are served out of line, and may be.
+            // What is published will be computed: only who is still further behind can be preempted.
             blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
-        }
-    }
-
-    // Rows that a full house would decode and that are empty go to guesses, and blocks that nobody would miss in the next step. The fuller the step, the more
-    // of its time is the rows' and not the reading of the weights, and the more guesses must come true.
-    private void Guess()
-    {
-        var rows = _seats - (maxBatchedTokens - _budget);
-        var worth = Math.Sqrt(1 - (double)rows / _seats);
-        for (var i = 0; i < _step.Count && rows > 0; i++)
-        {
-            var (sequence, tokens, _) = _step[i];
-            if (tokens != sequence.PendingTokens || sequence.Lookup is null)
-            {
-                continue;
-            }
-            var guess = sequence.Lookup.Guess(sequence.Tokens, rows, worth);
-            var computed = sequence.ComputedTokens + tokens + guess.Length;
-            if (guess.Length == 0 || blocks.BlocksFor(computed) - sequence.Blocks.Count + _running.Count > blocks.Free || !blocks.TryGrow(sequence.Blocks, computed))
-            {
-                continue;
-            }
-            _step[i] = new ScheduledSequence(sequence, tokens, guess);
-            rows -= guess.Length;
         }
     }
 

@@ -29,21 +29,22 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Schedule_NeverStallsATextIntoWhichTokensWereInjected_WhileAMoreUrgentPromptIsPrefilled()
+    public void Schedule_TakesSmallPromptsAtOnce_BesideAHugeOne_WhichGetsAllThatTheyDoNotNeed()
     {
-        var scheduler = new Scheduler(4, 16, new BlockPool(100, 4));
-        var decoding = NewSequence(3, 50, 0);
-        scheduler.Add(decoding);
-        scheduler.Computed(scheduler.Schedule().Single());
-        scheduler.Add(NewSequence(100, 5, 1, priority: 1));
-
-        for (var i = 0; i < 5; i++)
+        var scheduler = new Scheduler(8, 16, new BlockPool(30_000, 4));
+        var huge = NewSequence(100_000, 5, 0);
+        scheduler.Add(huge);
+        for (var arrival = 1; huge.ComputedTokens < 1000; arrival++)
         {
-            Enumerable.Repeat(1, 4).ToList().ForEach(decoding.Append);
+            var small = NewSequence(arrival % 12 + 1, 1, arrival);
+            scheduler.Add(small);
+
             var step = scheduler.Schedule();
-            Assert.Equal([4, 12], step.Select(s => s.Tokens));
-            Assert.Same(decoding, step[0].Sequence);
+
+            Assert.Equal(16, step.Sum(s => s.Tokens));
+            Assert.Equal(Math.Min(8, small.PendingTokens), step.Single(s => s.Sequence == small).Tokens);
             step.ToList().ForEach(scheduler.Computed);
+            scheduler.Remove(small);
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Batch.Inference.Engine.StructuredOutput.Json;
@@ -35,7 +34,15 @@ internal sealed class SchemaCompiler
     public static Grammar? Compile(string json, CharacterSet alphabet, CompileBudget budget)
     {
         using var document = Parse(json);
-        return Compile(document.RootElement, alphabet, budget);
+        try
+        {
+            return Compile(document.RootElement, alphabet, budget);
+        }
+        catch (InvalidOperationException)
+        {
+            // What System.Text.Json throws for a string that is not Unicode.
+            throw StructuredOutputParams.Refused("json_schema", "it holds text that is not Unicode, such as half a surrogate pair");
+        }
     }
 
     private static Grammar? Compile(JsonElement schema, CharacterSet alphabet, CompileBudget budget)
@@ -53,11 +60,7 @@ internal sealed class SchemaCompiler
     {
         try
         {
-            return JsonText.Parse(Encoding.UTF8.GetBytes(json), new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = DeepestSchema });
-        }
-        catch (NotUnicodeException)
-        {
-            throw StructuredOutputParams.Refused("json_schema", "it holds text that is not Unicode, such as half a surrogate pair");
+            return JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = DeepestSchema });
         }
         catch (JsonException e)
         {
