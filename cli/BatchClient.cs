@@ -42,6 +42,21 @@ internal sealed class BatchClient(HttpClient http)
         return new JobStatus(await ReadAsync(response, cancellationToken));
     }
 
+    /// <summary>Lets the failed jobs run again that the filter means; gives how many, until there are no more.</summary>
+    public async Task<int> ReplayAllAsync(JsonObject filter, CancellationToken cancellationToken)
+    {
+        for (var count = 0; ;)
+        {
+            var replayed = await SendAsync(HttpMethod.Post, "v1/jobs/replay", filter, cancellationToken);
+            count += replayed.GetProperty("replayed").GetArrayLength();
+            if (!replayed.GetProperty("has_more").GetBoolean())
+            {
+                return count;
+            }
+            filter["after"] = replayed.GetProperty("after").GetString();
+        }
+    }
+
     /// <summary>The newest jobs first.</summary>
     public async Task<IReadOnlyList<JobStatus>> ListAsync(int limit, CancellationToken cancellationToken)
     {

@@ -31,6 +31,7 @@ internal static class Api
         {
             JobErrorCode.InvalidApiKey => StatusCodes.Status401Unauthorized,
             JobErrorCode.InsufficientPermissions => StatusCodes.Status403Forbidden,
+            JobErrorCode.QueueFull => StatusCodes.Status429TooManyRequests,
             JobErrorCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
             JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound or JobErrorCode.ScheduleNotFound or JobErrorCode.FileNotFound or JobErrorCode.BatchNotFound => StatusCodes.Status404NotFound,
             JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy or JobErrorCode.BatchFinished => StatusCodes.Status409Conflict,
@@ -39,10 +40,17 @@ internal static class Api
         return Error(e, status);
     }
 
-    public static IResult Error(InvalidJobException e, int status) => Error(status, "invalid_request_error", e.Message, e.Param, e.Code);
+    public static IResult Error(InvalidJobException e, int status) =>
+        Error(status, status == StatusCodes.Status429TooManyRequests ? "rate_limit_error" : "invalid_request_error", e.Message, e.Param, e.Code);
 
     public static IResult NotReady(ModelNotReadyException e) =>
         Error(StatusCodes.Status503ServiceUnavailable, "server_error", e.Message, null, JobErrorCode.ModelNotReady);
+
+    public static IResult ShuttingDown() => Results.Text(ShuttingDownEvent, "application/json", statusCode: StatusCodes.Status503ServiceUnavailable);
+
+    /// <summary>The last event of a stream that the host's shutdown cuts off.</summary>
+    public static string ShuttingDownEvent { get; } = JsonSerializer.Serialize(
+        new { Error = new { Message = "the server is shutting down; ask again", Type = "server_error", Param = (string?)null, Code = "shutting_down" } }, WithNulls);
 
     public static IResult NotFound(string id) => Error(new InvalidJobException(JobErrorCode.JobNotFound, $"no job {id} was submitted"));
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Requests;
@@ -26,6 +27,11 @@ public sealed class ApiGate(Authenticator authenticator, IOptions<AuditOptions> 
             if (e.Code == JobErrorCode.InvalidApiKey)
             {
                 request.HttpContext.Response.Headers.WWWAuthenticate = "Bearer";
+            }
+
+            if (e.RetryAfter is { } wait)
+            {
+                request.HttpContext.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             }
 
             return Api.Error(e);

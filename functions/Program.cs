@@ -68,6 +68,7 @@ public static class Program
         services.AddSingleton<AuditLog>();
         services.AddSingleton<InputReader>();
         services.AddSingleton<JobIntake>();
+        services.AddSingleton<WaitingRoom>();
 
         // A file comes in.
         services.AddSingleton<FileStore>();
@@ -128,6 +129,8 @@ public static class Program
         // People look after their jobs.
         services.AddSingleton<JobReader>();
         services.AddSingleton<JobControl>();
+        services.AddSingleton<PoisonQueues>();
+        services.AddSingleton<JobSweep>();
         services.AddSingleton<BatchReader>();
         services.AddSingleton<BatchControl>();
 

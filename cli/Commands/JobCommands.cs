@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Batch.Cli.Commands;
 
@@ -51,7 +52,43 @@ internal static class JobCommands
 
     public static Command CreateCancel() => OnJob("cancel", "Stop a job; the text so far is kept", (client, id, token) => client.CancelAsync(id, token));
 
-    public static Command CreateReplay() => OnJob("replay", "Let a failed job run again, under its id and seed", (client, id, token) => client.ReplayAsync(id, token));
+    public static Command CreateReplay()
+    {
+        var id = new Argument<string?>("ID") { Description = "The job", Arity = ArgumentArity.ZeroOrOne };
+        var all = new Option<bool>("--all") { Description = "Every failed job that the other options mean" };
+        var code = new Option<string?>("--code") { Description = "Those that failed with this code, such as retries_exhausted" };
+        var since = new Option<string?>("--since") { Description = "Those submitted from then on: 2026-03-04T05:06:07Z" };
+        var tenant = new Option<string?>("--tenant") { Description = "Those of another tenant; needs a key of scope admin" };
+        var server = new ServerOption();
+        var command = new Command("replay", "Let failed jobs run again, under their ids and seeds: one, or those that the options mean") { id, all, code, since, tenant };
+        server.AddTo(command);
+        command.SetAction(async (given, cancellationToken) =>
+        {
+            var client = server.Connect(given);
+            var filter = new JsonObject();
+            foreach (var (name, value) in new[] { ("code", given.GetValue(code)), ("since", given.GetValue(since)), ("tenant", given.GetValue(tenant)) })
+            {
+                if (value is not null)
+                {
+                    filter[name] = value;
+                }
+            }
+            if (given.GetValue(id) is { } one)
+            {
+                var job = filter.Count == 0 && !given.GetValue(all) ? await client.ReplayAsync(one, cancellationToken)
+                    : throw new ArgumentException("give the id of a job, or the options that mean several, not both");
+                Console.Out.WriteLine($"{job.Id} {job.Status}");
+                return ExitCode.Success;
+            }
+            if (filter.Count == 0 && !given.GetValue(all))
+            {
+                throw new ArgumentException("give the id of a job, or one of --all, --code, --since and --tenant");
+            }
+            Console.Out.WriteLine($"{await client.ReplayAllAsync(filter, cancellationToken)} jobs run again");
+            return ExitCode.Success;
+        });
+        return command;
+    }
 
     private static Command OnJob(string name, string description, Func<BatchClient, string, CancellationToken, Task<JobStatus>> act)
     {

@@ -92,6 +92,15 @@ public sealed class JobIntake(
         }
     }
 
+    /// <summary>The failed job that a message becomes which is no base64.</summary>
+    public Task<Job> AddUndecodableAsync(QueueMessage message, CancellationToken cancellationToken)
+    {
+        var error = new InvalidJobException(JobErrorCode.InvalidRequest, "the message on batch-jobs must be base64, as host.json's messageEncoding says, was not");
+        var now = time.GetUtcNow();
+        var job = new Job { PartitionKey = IdFrom(message.MessageId), CreatedAt = now, Caller = "queue", Route = "queue", Fingerprint = HashOf(message.Body.ToMemory().Span) };
+        return AddAsync(job.Fail(error, now), request: null, cancellationToken);
+    }
+
     /// <summary>Whether the job may not start yet.</summary>
     public bool IsEarly(Job job) => job.NotBefore > time.GetUtcNow();
 

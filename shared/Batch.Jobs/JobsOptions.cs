@@ -34,6 +34,14 @@ public sealed class JobsOptions
     [Range(3, 3600)]
     public double LeaseSeconds { get; set; } = 15;
 
+    /// <summary>Most jobs that wait or run, of all tenants: beyond it submissions over HTTP are answered with 429.</summary>
+    [Range(1, 100_000_000)]
+    public int MaxWaiting { get; set; } = 100_000;
+
+    /// <summary>Most jobs of one tenant that wait.</summary>
+    [Range(1, 100_000_000)]
+    public int MaxWaitingPerTenant { get; set; } = 20_000;
+
     internal TimeSpan CheckpointPeriod => TimeSpan.FromSeconds(CheckpointSeconds);
 
     internal TimeSpan Lease => TimeSpan.FromSeconds(LeaseSeconds);

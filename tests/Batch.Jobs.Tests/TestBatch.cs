@@ -54,6 +54,7 @@ internal sealed class TestBatch : IAsyncDisposable
         Processor = NewProcessor();
         Control = new JobControl(Store, Intake, _events, log, Time);
         Reader = new JobReader(Store, Engines);
+        Sweep = new JobSweep(Store, queues, new PoisonQueues(Clients), Intake, _events, Time, NullLogger<JobSweep>.Instance);
         var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();
         var calls = new WebhookCalls(new HttpClient(handler) { Timeout = WebhookCalls.Timeout }, webhookOptions, metrics, Time);
         Webhooks = new WebhookSender(
@@ -80,6 +81,8 @@ internal sealed class TestBatch : IAsyncDisposable
 
     public JobReader Reader { get; }
 
+    public JobSweep Sweep { get; }
+
     public WebhookSender Webhooks { get; }
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -95,9 +98,14 @@ internal sealed class TestBatch : IAsyncDisposable
             await batch.Clients.Queues.GetQueueClient(queue).ClearMessagesAsync(Cancellation);
         }
 
+        // Each test's time begins anew.
+        await batch.Clients.Tables.GetTableClient(JobStore.JobsTable).DeleteEntityAsync(SweepMark.Partition, SweepMark.Row, cancellationToken: Cancellation);
         await batch.Engines.StartAsync(Cancellation);
         return batch;
     }
+
+    public WaitingRoom NewRoom(int most, int mostPerTenant) =>
+        new(Store, new JobQueues(Clients), Options.Create(new JobsOptions { MaxWaiting = most, MaxWaitingPerTenant = mostPerTenant }), Time);
 
     /// <summary>A process of its own, over the same storage and engine. By default whoever seems to be dead is, so that a crash may be followed at once.</summary>
     public JobProcessor NewProcessor(double leaseSeconds = 0, int checkpointTokens = 256)
@@ -191,7 +199,10 @@ internal sealed class TestBatch : IAsyncDisposable
         return new StorageClients(
             new TableServiceClient(connectionString, Faulty(new TableClientOptions())),
             new BlobServiceClient(connectionString, Faulty(new BlobClientOptions())),
-            new QueueServiceClient(connectionString, Faulty(StorageClients.QueueOptions)));
+            new QueueServiceClient(connectionString, Faulty(StorageClients.QueueOptions)))
+        {
+            Raw = new QueueServiceClient(connectionString),
+        };
 
         T Faulty<T>(T options)
             where T : ClientOptions

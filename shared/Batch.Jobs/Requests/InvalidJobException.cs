@@ -11,6 +11,9 @@ public sealed class InvalidJobException(string code, string message, string? par
 
     /// <summary>The field to change, where one is to blame.</summary>
     public string? Param { get; } = param;
+
+    /// <summary>The same request may be taken after so long; null where it must change.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }
 
 /// <summary>What a program may branch on; the message beside it is for people.</summary>
@@ -25,6 +28,7 @@ public static class JobErrorCode
     public const string JobNotFound = "job_not_found";
     public const string JobFinished = "job_finished";
     public const string IdempotencyConflict = "idempotency_conflict";
+    public const string QueueFull = "queue_full";
     public const string RetriesExhausted = "retries_exhausted";
     public const string InvalidApiKey = "invalid_api_key";
     public const string InsufficientPermissions = "insufficient_permissions";

@@ -41,6 +41,20 @@ internal sealed class ExpiryIndex(StorageClients clients)
         }
     }
 
+    /// <summary>The entries of a kind whose time is from <paramref name="from"/> to <paramref name="until"/>, oldest first.</summary>
+    public async IAsyncEnumerable<Expiry> ListAsync(string kind, DateTimeOffset from, DateTimeOffset until, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (var day = from; day.UtcDateTime.Date <= until.UtcDateTime.Date; day = day.AddDays(1))
+        {
+            var (first, last) = (day == from ? Expiry.TimeOf(from) : "", day.UtcDateTime.Date == until.UtcDateTime.Date ? Expiry.TimeOf(until) + "~" : "~");
+            var filter = TableClient.CreateQueryFilter($"PartitionKey eq {Expiry.PartitionOf(kind, day)} and RowKey ge {first} and RowKey lt {last}");
+            await foreach (var entry in _rows.QueryAsync<Expiry>(filter, cancellationToken: cancellationToken))
+            {
+                yield return entry;
+            }
+        }
+    }
+
     public async Task RemoveAsync(Expiry entry, CancellationToken cancellationToken) =>
         await _rows.DeleteEntityAsync(entry.PartitionKey, entry.RowKey, ETag.All, cancellationToken);
 }

@@ -37,9 +37,9 @@ public sealed class RowsReader(StorageClients clients, IOptions<JobsOptions> opt
     private async Task<Stream> OpenAsync(string address, CancellationToken cancellationToken)
     {
         var slash = address.IndexOf('/', StringComparison.Ordinal);
-        if (slash < 1 || slash == address.Length - 1 || !BlobAddress.StaysInside(address))
+        if (slash < 1 || slash == address.Length - 1)
         {
-            throw Refused("must be 'container/name', such as inputs/topics.csv, without . and .. as parts");
+            throw Refused("must be 'container/name', such as inputs/topics.csv");
         }
 
         var (container, name) = (address[..slash], address[(slash + 1)..]);

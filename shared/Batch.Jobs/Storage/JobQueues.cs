@@ -34,6 +34,12 @@ public sealed class JobQueues(StorageClients clients)
         await SendAsync(_jobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant, span?.Id ?? job.Traceparent), Compact), delay, cancellationToken);
     }
 
+    /// <summary>Messages that wait or are worked on, nearly.</summary>
+    public async Task<int> CountJobsAsync(CancellationToken cancellationToken) => (await _jobs.GetPropertiesAsync(cancellationToken)).Value.ApproximateMessagesCount;
+
+    /// <summary>When the first message that waits was put on the queue; null when none waits.</summary>
+    public async Task<DateTimeOffset?> FindOldestJobAsync(CancellationToken cancellationToken) => (await _jobs.PeekMessageAsync(cancellationToken)).Value?.InsertedOn;
+
     public Task KeepFailedJobAsync(Job job, CancellationToken cancellationToken) =>
         SendAsync(_failedJobs, JsonSerializer.SerializeToUtf8Bytes(new JobMessage(job.Id, job.Tenant)), TimeSpan.Zero, cancellationToken);
 

@@ -32,10 +32,9 @@ public sealed class JobStore(StorageClients clients)
     private readonly BlobContainerClient _progress = clients.Blobs.GetBlobContainerClient(ProgressContainer);
     private readonly ExpiryIndex _expiries = new(clients);
 
-    /// <summary>The tenant's job of that id; both may be any text.</summary>
+    /// <summary>The tenant's job of that id.</summary>
     public async Task<Job?> FindAsync(string id, string tenant, CancellationToken cancellationToken) =>
-        JsonField.IsName(id) && JsonField.IsName(tenant) // storage would answer 400
-        && await FindAsync(Job.Name(tenant, id), cancellationToken) is { } job && job.Tenant == tenant ? job : null;
+        await FindAsync(Job.Name(tenant, id), cancellationToken) is { } job && job.Tenant == tenant ? job : null;
 
     /// <summary>Adds the job, or gives the one that has its id already.</summary>
     public async Task<Job> AddAsync(Job job, JobRequest? request, CancellationToken cancellationToken)
@@ -153,6 +152,40 @@ public sealed class JobStore(StorageClients clients)
         catch (RequestFailedException e) when (e.Status is 400 or 404)
         {
             return null;
+        }
+    }
+
+    /// <summary>What was made in a span of time, oldest first; possibly an entry of a job that never came to be.</summary>
+    public IAsyncEnumerable<Expiry> ListMadeAsync(DateTimeOffset from, DateTimeOffset until, CancellationToken cancellationToken) =>
+        _expiries.ListAsync(ExpiryKind, from, until, cancellationToken);
+
+    /// <summary>How many jobs of the tenant are younger than <paramref name="since"/>; <paramref name="most"/> where they are as many.</summary>
+    public async Task<int> CountMadeSinceAsync(string tenant, DateTimeOffset since, int most, CancellationToken cancellationToken)
+    {
+        var oldest = string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - since.UtcTicks:D19}");
+        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {ListPartition(tenant)} and RowKey lt {oldest}");
+        return await _rows.QueryAsync<TableEntity>(filter, select: ["RowKey"], cancellationToken: cancellationToken).Take(most).CountAsync(cancellationToken);
+    }
+
+    /// <summary>Up to where <see cref="JobSweep"/> has looked.</summary>
+    public async Task<SweepMark> FindSweepMarkAsync(DateTimeOffset standard, CancellationToken cancellationToken)
+    {
+        var mark = await _rows.GetEntityIfExistsAsync<SweepMark>(SweepMark.Partition, SweepMark.Row, cancellationToken: cancellationToken);
+        return mark.HasValue ? mark.Value! : new SweepMark { At = standard };
+    }
+
+    /// <summary>Notes how far it is now, unless another was faster.</summary>
+    public async Task TryWriteSweepMarkAsync(SweepMark mark, CancellationToken cancellationToken)
+    {
+        try
+        {
+            _ = mark.ETag == default
+                ? await _rows.AddEntityAsync(mark, cancellationToken)
+                : await _rows.UpdateEntityAsync(mark, mark.ETag, TableUpdateMode.Replace, cancellationToken);
+        }
+        catch (RequestFailedException e) when (e.Status is 409 or 412)
+        {
+            // The other's mark is as good.
         }
     }
 

@@ -8,6 +8,9 @@ namespace Batch.Jobs.Storage;
 /// <summary>The three clients of one storage account.</summary>
 public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient Blobs, QueueServiceClient Queues)
 {
+    /// <summary>The queues without decoding: what is no base64 can be read by it alone.</summary>
+    public QueueServiceClient? Raw { get; init; }
+
     internal const string Connection = "AzureWebJobsStorage";
 
     /// <summary>The Functions host reads base64 (host.json, messageEncoding); the client's own default is none.</summary>
@@ -23,13 +26,16 @@ public sealed record StorageClients(TableServiceClient Tables, BlobServiceClient
         var section = configuration.GetSection(Connection);
         if (section.Value is { Length: > 0 } connectionString)
         {
-            return new(new(connectionString), new(connectionString), new(connectionString, QueueOptions));
+            return new(new(connectionString), new(connectionString), new(connectionString, QueueOptions)) { Raw = new(connectionString) };
         }
 
         var credential = AzureCredential.FromConfiguration(configuration);
         return new(
             new(Endpoint(section, "table"), credential), new(Endpoint(section, "blob"), credential),
-            new(Endpoint(section, "queue"), credential, QueueOptions));
+            new(Endpoint(section, "queue"), credential, QueueOptions))
+        {
+            Raw = new(Endpoint(section, "queue"), credential),
+        };
     }
 
     private static Uri Endpoint(IConfigurationSection section, string service)
