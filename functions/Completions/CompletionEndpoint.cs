@@ -3,6 +3,7 @@ using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Interactive;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Runs;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
@@ -10,9 +11,9 @@ namespace Batch.Functions.Completions;
 
 /// <summary>
 /// Answers a completion: JSON, or server-sent events as <c>stream</c> asks. What is wrong is answered before a stream begins; when the client goes away the
-/// text ends. 404 for a model that is not served, as OpenAI answers, and 503 for one that is not loaded yet.
+/// text ends; when the host shuts down a stream ends with an error event. 404 for a model that is not served, as OpenAI answers, and 503 for one that is not loaded yet.
 /// </summary>
-public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions completions, IOptions<JobsOptions> options)
+public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions completions, ShutdownSignal shutdown, IOptions<JobsOptions> options)
 {
     public Task<IResult> RunAsync(HttpRequest request, string endpoint, CancellationToken cancellationToken) =>
         gate.RunAsync(request, ApiScopes.Submit, caller => AnswerAsync(request, endpoint, caller, cancellationToken), cancellationToken);
@@ -20,7 +21,8 @@ public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions comp
     private async Task<IResult> AnswerAsync(HttpRequest request, string endpoint, Caller caller, CancellationToken cancellationToken)
     {
         // Also where the host does not pass on that the client went away.
-        var stop = CancellationTokenSource.CreateLinkedTokenSource(request.HttpContext.RequestAborted, cancellationToken);
+        var (gone, ends) = (request.HttpContext.RequestAborted, shutdown.Link(cancellationToken));
+        var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, ends.Token);
         var streams = false;
         try
         {
@@ -33,12 +35,17 @@ public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions comp
 
             var events = await BeginAsync(completion.StreamAsync(stop.Token));
             streams = true;
-            return Results.ServerSentEvents(GoOnAsync(events, stop));
+            return Results.ServerSentEvents(GoOnAsync(events, stop, ends, request.HttpContext));
         }
         catch (ModelNotReadyException e)
         {
             request.HttpContext.Response.Headers.RetryAfter = ModelNotReadyException.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
             return Api.NotReady(e);
+        }
+        catch (OperationCanceledException) when (ends.IsCancellationRequested && !gone.IsCancellationRequested)
+        {
+            request.HttpContext.Response.Headers.RetryAfter = ModelNotReadyException.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            return Api.ShuttingDown();
         }
         catch (InvalidJobException e) when (e.Code == JobErrorCode.ModelNotFound)
         {
@@ -49,6 +56,7 @@ public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions comp
             if (!streams)
             {
                 stop.Dispose();
+                ends.Dispose();
             }
         }
     }
@@ -69,14 +77,26 @@ public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions comp
         }
     }
 
-    private static async IAsyncEnumerable<string> GoOnAsync(IAsyncEnumerator<string> events, CancellationTokenSource stop)
+    private static async IAsyncEnumerable<string> GoOnAsync(
+        IAsyncEnumerator<string> events, CancellationTokenSource stop, CancellationTokenSource ends, HttpContext context)
     {
-        using var _ = stop;
+        using var _ = ends;
+        using var __ = stop;
         await using var owned = events;
-        do
+        for (var goesOn = true; goesOn;)
         {
             yield return events.Current;
+            try
+            {
+                goesOn = await events.MoveNextAsync();
+                continue;
+            }
+            catch (OperationCanceledException) when (ends.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested)
+            {
+                goesOn = false;
+            }
+
+            yield return Api.ShuttingDownEvent;
         }
-        while (await events.MoveNextAsync());
     }
 }

@@ -37,6 +37,24 @@ public sealed class CompletionTests(StorageEmulator storage)
         Assert.Equal(expected, string.Join('|', chunks.Select(chunk => Told(chunk.GetProperty("choices")[0]))));
     }
 
+    [Fact]
+    public async Task Stream_EndsWithAnErrorEvent_WhenTheHostShutsDown()
+    {
+        _engine.HoldsAfterFirstPiece = true;
+        await using var host = await RunningHost.StartAsync(storage, Scripted);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = JsonContent.Create(new { prompt = "a", stream = true }) };
+        using var response = await host.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await _engine.Held;
+
+        var stopping = host.StopAsync();
+        var events = (await response.Content.ReadAsStringAsync(Cancellation)).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
+        await stopping;
+
+        Assert.Contains("first piece", events[0], StringComparison.Ordinal);
+        var error = JsonDocument.Parse(events[^1]["data: ".Length..]).RootElement.GetProperty("error");
+        Assert.Equal(("server_error", "shutting_down"), (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()));
+    }
+
     [Theory]
     [InlineData("completions", """{"prompt":"a","stream":true,"interventions":[{"when":{"tokens":2},"then":{"stop":true}}]}""", 400, "interventions")]
     [InlineData("completions", """{"prompt":"a","stream":true,"echo":true,"logprobs":1}""", 400, "echo")]

@@ -117,6 +117,9 @@ internal sealed class RunningHost : IAsyncDisposable
 
     public QueueClient Queue(string name) => Storage.Queues.GetQueueClient(name);
 
+    /// <summary>As on SIGTERM.</summary>
+    public Task StopAsync() => _host.StopAsync(CancellationToken.None);
+
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
