@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Batch.Benchmarks.Chaos;
 using Batch.Benchmarks.Engine;
+using Batch.Benchmarks.Fuzz;
 using Batch.Benchmarks.References;
 using Batch.Benchmarks.Service;
 
@@ -16,11 +18,17 @@ internal static class Program
             PeerCommand.Create(),
             WorkloadCommand.Create(),
             PrefixCommand.Create(),
+            SpeculationCommand.Create(),
+            PerplexityCommand.Create(),
+            SoakCommand.Create(),
             KernelsCommand.Create(),
             FirstTokenCommand.Create(),
             ReferenceCommand.Create(),
             CompareCommand.Create(),
             ServiceCommand.Create(),
+            FuzzCommand.Create(),
+            ChaosCommand.Create(),
+            ReplicaCommand.Create(),
             InteractiveCommand.Create(),
             CheckpointsCommand.Create(),
         };

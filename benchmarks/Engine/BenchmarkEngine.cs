@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Batch.Inference.Engine;
 using Batch.Inference.Models;
+using TorchSharp;
 
 namespace Batch.Benchmarks.Engine;
 
@@ -16,12 +17,16 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
 
     private BenchmarkEngine(LlmEngine engine, int vocabulary) => (_engine, _vocabulary) = (engine, vocabulary);
 
-    public static BenchmarkEngine Load(string folder, string dtype, int threads = 0, Action<EngineOptions>? configure = null)
+    public LlmEngine Engine => _engine;
+
+    /// <param name="model">Puts another model around the loaded one.</param>
+    public static BenchmarkEngine Load(string folder, string dtype, int threads = 0, Action<EngineOptions>? configure = null, Func<CausalLM, CausalLM>? model = null)
     {
-        var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype, Threads = threads };
+        var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype == "int8" ? "bfloat16" : dtype, WeightDType = dtype == "int8" ? "int8" : "auto", Threads = threads };
         configure?.Invoke(options);
         var vocabulary = ModelConfig.Load(folder).Int("vocab_size");
-        return new BenchmarkEngine(new LlmEngine(ModelLoader.Load(options, new IdTokenizer(vocabulary)), options, null), vocabulary);
+        var loaded = ModelLoader.Load(options, new IdTokenizer(vocabulary));
+        return new BenchmarkEngine(new LlmEngine(model is null ? loaded : loaded with { Runner = Around(loaded, model) }, options, null), vocabulary);
     }
 
     public ValueTask DisposeAsync() => _engine.DisposeAsync();
@@ -61,6 +66,14 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
         var (from, to) = (times.Max(t => t[0]), times.Min(t => t[^1]));
         var decoded = times.Sum(t => t.Count(at => at > from && at <= to));
         return new Speed(prefill, decoded / Seconds(from, to));
+    }
+
+    private static ModelRunner Around(LoadedModel loaded, Func<CausalLM, CausalLM> model)
+    {
+        var outer = model(loaded.Runner.Model);
+        var dtype = Devices.ResolveDType(loaded.Info.DType, torch.CPU);
+        var cache = new KvCache(outer, loaded.Blocks.Blocks * loaded.Blocks.BlockSize, dtype, torch.CPU, Devices.CacheRun(torch.CPU, loaded.Blocks.BlockSize));
+        return new ModelRunner(outer, cache, loaded.Blocks.BlockSize, torch.CPU);
     }
 
     public static double Seconds(long from, long to) => (to - from) / (double)Stopwatch.Frequency;

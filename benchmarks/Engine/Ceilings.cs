@@ -11,7 +11,7 @@ internal sealed record Ceilings(double ReadBytesPerSecond, double Float32FlopsPe
 {
     private const int Rounds = 6;
 
-    public double Flops(string dtype) => dtype == "bfloat16" ? BFloat16FlopsPerSecond : Float32FlopsPerSecond;
+    public double Flops(string dtype) => dtype == "float32" ? Float32FlopsPerSecond : BFloat16FlopsPerSecond;
 
     public static Ceilings Measure() => new(Read(), Multiply(ScalarType.Float32), Multiply(ScalarType.BFloat16));
 

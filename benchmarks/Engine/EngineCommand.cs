@@ -16,7 +16,7 @@ internal static class EngineCommand
 
     public static Command Create()
     {
-        var (shapes, batches, dtypes, json) = (Settings.Shapes("gpt2", "llama135m"), Settings.Batches(), Settings.DTypes(), Settings.Json());
+        var (shapes, batches, dtypes, json) = (Settings.Shapes("gpt2", "llama135m"), Settings.Batches(), Settings.Precisions(), Settings.Json());
         var command = new Command("engine", "Decode and prefill tokens/s at a context of about 128, beside this machine's ceilings") { shapes, batches, dtypes, json };
         command.SetAction(async (result, _) => await RunAsync(result.GetValue(shapes)!, result.GetValue(batches)!, result.GetValue(dtypes)!, result.GetValue(json)));
         return command;
@@ -65,7 +65,7 @@ internal static class EngineCommand
                 var speed = await engine.MeasureAsync(batch, PromptLength, tokens: 24);
                 (prefill, decode) = (Math.Max(prefill, speed.PrefillTokensPerSecond), Math.Max(decode, speed.DecodeTokensPerSecond));
             }
-            var bytes = shape.MatrixParameters * (dtype == "bfloat16" ? 2.0 : 4.0);
+            var bytes = shape.MatrixParameters * (dtype switch { "int8" => 1.0, "bfloat16" => 2.0, _ => 4.0 });
             process.Refresh();
             rows.Add(new Row(shape.Name, Settings.Short(dtype), batch, prefill, decode, decode / batch * bytes / ceilings.ReadBytesPerSecond, decode * 2 * shape.MatrixParameters / ceilings.Flops(dtype), process.WorkingSet64 / (double)(1 << 30), firstToken));
         }

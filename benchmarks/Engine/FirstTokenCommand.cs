@@ -9,16 +9,39 @@ internal static class FirstTokenCommand
 {
     public static Command Create()
     {
-        var (folder, dtype) = (new Argument<string>("folder"), new Argument<string>("dtype"));
+        var folder = new Argument<string>("folder") { Description = "Hugging Face folder, or a shape's name: several fresh processes are measured then" };
+        var dtype = new Argument<string>("dtype") { Description = "float32, bfloat16 or int8" };
         var command = new Command("first-token", "Seconds from this process's start to the first token of a model") { folder, dtype };
         command.SetAction(async (result, _) =>
         {
+            if (ModelShape.All.FirstOrDefault(shape => shape.Name == result.GetValue(folder)) is { } shape)
+            {
+                await MeasureAsync(shape, result.GetValue(dtype)!);
+                return;
+            }
             await using var engine = BenchmarkEngine.Load(result.GetValue(folder)!, result.GetValue(dtype)!);
             await engine.RunAsync(engine.Prompt(8), 1);
             using var process = Process.GetCurrentProcess();
             Console.WriteLine((TimeProvider.System.GetUtcNow() - process.StartTime.ToUniversalTime()).TotalSeconds.ToString(CultureInfo.InvariantCulture));
         });
         return command;
+    }
+
+    private static async Task MeasureAsync(ModelShape shape, string dtype)
+    {
+        var folder = shape.WriteFolder();
+        try
+        {
+            for (var round = 0; round < 3; round++)
+            {
+                var seconds = await MeasureAsync(folder, dtype);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{shape.Name} {dtype}: {seconds:F2} s from the start of a process to its first token"));
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     /// <summary>The same in a process of its own.</summary>

@@ -20,8 +20,17 @@ internal static class Settings
         _ => throw new ArgumentException($"--dtype is bf16 or f32, was '{text}'"),
     }, byDefault.Length > 0 ? byDefault : ["bfloat16", "float32"]);
 
+    /// <summary>As <see cref="DTypes"/>, and int8: weights of 8 bits beside bfloat16.</summary>
+    public static Option<string[]> Precisions() => List("--dtype", "bf16, f32, int8", text => text switch
+    {
+        "bf16" or "bfloat16" => "bfloat16",
+        "f32" or "float32" => "float32",
+        "int8" => "int8",
+        _ => throw new ArgumentException($"--dtype is bf16, f32 or int8, was '{text}'"),
+    }, "bfloat16", "float32");
+
     /// <summary>A dtype as the command line has it.</summary>
-    public static string Short(string dtype) => dtype == "bfloat16" ? "bf16" : "f32";
+    public static string Short(string dtype) => dtype switch { "bfloat16" => "bf16", "float32" => "f32", _ => dtype };
 
     public static Option<bool> Json() => new("--json") { Description = "JSON and nothing else on standard output" };
 

@@ -23,6 +23,18 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public void Restore_FailsOnAKnownVulnerability_AndNotWhereNobodyCanSay()
+    {
+        var properties = Repository.Read("Directory.Build.props");
+
+        Assert.Contains("<NuGetAuditMode>all</NuGetAuditMode>", properties, StringComparison.Ordinal);
+        Assert.Contains("<NuGetAuditLevel>low</NuGetAuditLevel>", properties, StringComparison.Ordinal);
+        Assert.Contains("<TreatWarningsAsErrors>true</TreatWarningsAsErrors>", properties, StringComparison.Ordinal);
+        Assert.Contains("<WarningsNotAsErrors>$(WarningsNotAsErrors);NU1900;NU1905</WarningsNotAsErrors>", properties, StringComparison.Ordinal);
+        Assert.DoesNotContain("NU190", string.Concat(Directory.GetFiles(Repository.Folder, "*.csproj", SearchOption.AllDirectories).Select(File.ReadAllText)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Workflows_HoldNoSecret() => Assert.All(Workflows, file => Assert.DoesNotMatch(@"\bsecrets\.", File.ReadAllText(file)));
 
     [Fact]

@@ -21,7 +21,7 @@ internal static partial class Devices
         }
         if (name != "auto" && name != "cuda" && !IsNumbered(name, "cuda:"))
         {
-            throw new ArgumentException($"Device must be auto, cpu, cuda or cuda:N, several of them separated by commas, or cuda:*; was '{name}'");
+            throw new ArgumentException($"Device must be auto, cpu, cuda or cuda:N, several of them separated by commas (a replica on each) or by + (a model's layers spread over them), or cuda:*; was '{name}'");
         }
         var available = cuda.is_available();
         if (name == "auto" && !available)
@@ -36,7 +36,15 @@ internal static partial class Devices
         return name is "auto" or "cuda" ? new Device(DeviceType.CUDA, 0) : new Device(name);
     }
 
-    /// <summary>The devices that a setting names: one, or several for a replica on each. "cpu:N" are parts of one CPU.</summary>
+    /// <summary>The devices that hold one model's layers together: "cuda:0+cuda:1", or one alone.</summary>
+    public static IReadOnlyList<Device> ResolveAll(string names)
+    {
+        Device[] devices = [.. names.Split('+', StringSplitOptions.TrimEntries).Select(Resolve)];
+        return devices.Select(device => device.type).Distinct().Count() == 1 ? devices
+            : throw new ArgumentException($"Device must spread a model over devices of one kind, was '{names}'");
+    }
+
+    /// <summary>The devices that a setting names: one, or several for a replica on each; a replica may be spread over several itself. "cpu:N" are parts of one CPU.</summary>
     public static IReadOnlyList<string> Split(string names)
     {
         if (names == "cuda:*")
@@ -45,7 +53,8 @@ internal static partial class Devices
             return count > 0 ? [.. Enumerable.Range(0, count).Select(i => $"cuda:{i}")] : ["cuda"];
         }
         var devices = names.Split(',', StringSplitOptions.TrimEntries);
-        return devices.Distinct().Count() == devices.Length ? devices
+        var each = names.Split([',', '+'], StringSplitOptions.TrimEntries);
+        return each.Distinct().Count() == each.Length ? devices
             : throw new ArgumentException($"Device must name each device once, was '{names}'");
     }
 
@@ -87,6 +96,22 @@ internal static partial class Devices
         "auto" => ComputeCapability(device.index) >= FirstWithBFloat16 ? ScalarType.BFloat16 : ScalarType.Float16,
         _ => throw new ArgumentException($"DType must be auto, float32, bfloat16 or, on cuda, float16; was '{name}' on {device}"),
     };
+
+    /// <summary>Whether matrices are rounded to 8 bits at load.</summary>
+    public static bool RoundsToInt8(string name, Device device, ScalarType dtype) => name switch
+    {
+        "auto" => false,
+        "int8" when device.type == DeviceType.CPU && Brgemm.Serves(dtype) => true,
+        "int8" => throw new NotSupportedException($"WeightDType int8 takes the own kernel for matrix products, which is there for float32 from AVX2 and for bfloat16 from AVX512-BF16, on Linux; not for {dtype} on this {device}"),
+        _ => throw new ArgumentException($"WeightDType must be auto or int8, was '{name}'"),
+    };
+
+    /// <summary>The same for devices that hold one model together: what all of them can compute in.</summary>
+    public static ScalarType ResolveDType(string name, IReadOnlyList<Device> devices)
+    {
+        var dtypes = devices.Select(device => ResolveDType(name, device)).Distinct().ToList();
+        return dtypes.Count == 1 ? dtypes[0] : ScalarType.Float16; // older and newer devices of CUDA
+    }
 
     /// <summary>
     /// Rows of a step are filled up to a multiple of this, so that a row's result is bit for bit the same whoever shares its step. Float32 matrix products on

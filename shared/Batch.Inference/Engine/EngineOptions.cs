@@ -18,12 +18,18 @@ public sealed class EngineOptions
 
     /// <summary>
     /// "auto" (cuda when present, else cpu), "cpu", "cuda" or "cuda:N"; several, separated by commas, or "cuda:*" for all, hold the model once each and share
-    /// its requests.
+    /// its requests; separated by "+", as in "cuda:0+cuda:1", they hold its layers together.
     /// </summary>
     public string Device { get; set; } = "auto";
 
     /// <summary>"auto" (cpu: float32; cuda: bfloat16 from compute capability 8.0, else float16), "float32", "bfloat16" or "float16".</summary>
     public string DType { get; set; } = "auto";
+
+    /// <summary>
+    /// "auto" keeps weights in <see cref="DType"/>; "int8" rounds matrices to 8 bits at load, a scale for each output, where the own kernel for matrix
+    /// products serves: half of bfloat16's memory, at a small cost in quality.
+    /// </summary>
+    public string WeightDType { get; set; } = "auto";
 
     /// <summary>Threads of the CPU kernels; 0 leaves the choice to libtorch.</summary>
     [Range(0, 1024)]
@@ -55,6 +61,17 @@ public sealed class EngineOptions
 
     /// <summary>Computes what prompts begin alike with once: blocks of the cache are shared and kept until their place is needed.</summary>
     public bool PrefixCaching { get; set; } = true;
+
+    /// <summary>
+    /// Most tokens of a text that are guessed at once from where its last tokens stood before, in prompt or text, and confirmed in one step; 0 for none. The text is
+    /// the same; guesses take the rows of a step that <see cref="MaxSequences"/> leaves.
+    /// </summary>
+    [Range(0, 64)]
+    public int PromptLookupTokens { get; set; } = 16;
+
+    /// <summary>The longest run of last tokens that guesses look for.</summary>
+    [Range(2, 16)]
+    public int PromptLookupMaxNgram { get; set; } = 4;
 
     /// <summary>The same for the model in another folder.</summary>
     public EngineOptions At(string folder)

@@ -1,5 +1,6 @@
 using Batch.Inference.Kernels;
 using Batch.Inference.Models;
+using Batch.Inference.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,12 +17,19 @@ internal sealed class KvCache : IDisposable
 
     /// <param name="run">1 keeps each slot together; the block size keeps each head's tokens of a block together, for <see cref="Layers.RowAttention"/> alone.</param>
     public KvCache(CausalLM model, int slots, ScalarType dtype, Device device, int run = 1)
+        : this(model, slots, dtype, LayerPlacement.On(device), run)
     {
-        (ScratchSlot, _run, _slotSize) = (slots, run, (long)model.KeyValueHeads * model.HeadDim);
+    }
+
+    /// <param name="placement">A layer's keys and values lie where the layer does.</param>
+    public KvCache(CausalLM model, int slots, ScalarType dtype, LayerPlacement placement, int run = 1)
+    {
+        (Placement, ScratchSlot, _run, _slotSize) = (placement, slots, run, (long)model.KeyValueHeads * model.HeadDim);
         HeadStride = (long)run * model.HeadDim;
         // Left as it is: no token is read before it is written, and memory that nobody touched costs none.
-        unsafe Tensor Allocate()
+        unsafe Tensor Allocate(int layer)
         {
+            var device = placement.Of(layer);
             var tensor = empty([(slots / run + 1) * run, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
             if (device.type == DeviceType.CPU)
             {
@@ -29,12 +37,15 @@ internal sealed class KvCache : IDisposable
             }
             return tensor;
         }
-        Keys = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
-        Values = Enumerable.Range(0, model.Layers).Select(_ => Allocate()).ToArray();
+        Keys = Enumerable.Range(0, model.Layers).Select(Allocate).ToArray();
+        Values = Enumerable.Range(0, model.Layers).Select(Allocate).ToArray();
     }
 
     /// <summary>Of keys and values over all layers.</summary>
     public static long BytesPerToken(CausalLM model, ScalarType dtype) => 2L * model.Layers * model.KeyValueHeads * model.HeadDim * dtype.ElementSize();
+
+    /// <summary>Which device holds which layer's.</summary>
+    public LayerPlacement Placement { get; }
 
     /// <summary>Takes the keys and values of rows that belong to no sequence.</summary>
     public long ScratchSlot { get; }

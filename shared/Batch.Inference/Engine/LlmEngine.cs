@@ -26,7 +26,7 @@ public partial class LlmEngine : IAsyncDisposable
     private readonly LogitsProcessors _processors = null!;
     private readonly ConstraintCompiler _constraints = null!;
     private readonly ILogger<LlmEngine> _logger = NullLogger<LlmEngine>.Instance;
-    private readonly List<Sequence> _rows = [];
+    private readonly EngineOptions _options = new();
     private long _arrived;
     private long _drawn;
     private long _computed; // tokens, by the engine's thread alone
@@ -39,7 +39,7 @@ public partial class LlmEngine : IAsyncDisposable
 
     internal LlmEngine(LoadedModel model, EngineOptions options, ILogger<LlmEngine>? logger)
     {
-        (_model, _logger) = (model, logger ?? NullLogger<LlmEngine>.Instance);
+        (_model, _options, _logger) = (model, options, logger ?? NullLogger<LlmEngine>.Instance);
         _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
         _sampler = new Sampler(model.Tokenizer.VocabularySize);
         _promptLogprobs = new RowLogprobs(model.Tokenizer.VocabularySize);
@@ -172,6 +172,7 @@ public partial class LlmEngine : IAsyncDisposable
         {
             Processors = rules is null ? _processors.Create(sampling) : [.. _processors.Create(sampling), new InterventionBans()],
             Constraint = sampling.StructuredOutputs is null ? null : _constraints.Compile(sampling, stripsSpace: Tokenizer.StripsLeadingSpace && !continuesText),
+            Lookup = NewLookup(request),
             Interventions = rules is null ? null : new InterventionState(rules, sampling, Tokenizer, continuesText),
         };
     }
@@ -253,32 +254,6 @@ public partial class LlmEngine : IAsyncDisposable
         while (_scheduler.FindCancelled() is { } sequence)
         {
             End(sequence, new GenerationUpdate(sequence.Text.Flush(), sequence.CompletionTokens, FinishReason.Cancelled) { CachedTokens = sequence.CachedTokens });
-        }
-    }
-
-    private void Step()
-    {
-        var step = _scheduler.Schedule();
-        if (step.Count == 0)
-        {
-            return;
-        }
-        var logits = _model.Runner.Run(step, ScorePrompt);
-        _rows.Clear();
-        foreach (var scheduled in step)
-        {
-            _scheduler.Computed(scheduled);
-            _computed += scheduled.Tokens;
-            if (scheduled.Sequence.PendingTokens == 0)
-            {
-                _rows.Add(scheduled.Sequence);
-            }
-        }
-        var tokens = _sampler.Sample(logits, Model.VocabularySize, _rows);
-        Interlocked.Add(ref _drawn, tokens.Length);
-        for (var row = 0; row < tokens.Length; row++)
-        {
-            Advance(_rows[row], tokens[row]);
         }
     }
 

@@ -49,6 +49,10 @@ public partial class MaskFiller : LlmEngine
         var folder = Path.GetFullPath(options.ModelPath);
         var config = ModelConfig.Load(folder);
         var tokenizer = HfTokenizer.Load(folder);
+        if (options.WeightDType != "auto")
+        {
+            throw new NotSupportedException($"{folder}: WeightDType must be auto for a model that fills blanks, was '{options.WeightDType}'");
+        }
         if (tokenizer.MaskTokenId is null)
         {
             throw new InvalidDataException($"{folder}: the tokenizer names no mask_token, which a model that fills blanks needs");

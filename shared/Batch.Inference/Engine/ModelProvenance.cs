@@ -33,7 +33,7 @@ public sealed record ModelProvenance(
 
     private static Dictionary<string, string> Nothing => [];
 
-    internal static ModelProvenance Of(string folder, Device device, ScalarType dtype) => new(
+    internal static ModelProvenance Of(string folder, Device device, ScalarType dtype, bool int8 = false) => new(
         Hashes(folder, TokenizerFiles),
         Hashes(folder, ConfigFiles),
         new Dictionary<string, string>
@@ -48,7 +48,7 @@ public sealed record ModelProvenance(
         {
             ["row_group"] = Devices.RowGroup(device, dtype).ToString(CultureInfo.InvariantCulture),
             ["attention"] = device.type == DeviceType.CPU ? "rows" : "libtorch",
-            ["products"] = device.type == DeviceType.CPU && Brgemm.Serves(dtype) ? "packed" : "libtorch",
+            ["products"] = int8 ? "int8" : device.type == DeviceType.CPU && Brgemm.Serves(dtype) ? "packed" : "libtorch",
             ["threads"] = get_num_threads().ToString(CultureInfo.InvariantCulture),
             ["vectors"] = Vector512.IsHardwareAccelerated ? "512" : Vector256.IsHardwareAccelerated ? "256" : "128",
         });

@@ -24,50 +24,53 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     /// <summary>Computes the scheduled tokens.</summary>
     /// <param name="step">Whose tokens.</param>
     /// <param name="prompt">Gets the logits of the prompts of sequences that want <see cref="Sequence.PromptLogprobs"/>, each position once.</param>
-    /// <returns>[rows, vocabulary] float32 on the host, a row for each sequence that has no pending tokens after the step, in the step's order; valid until the next call.</returns>
+    /// <returns>
+    /// [rows, vocabulary] float32 on the host; for each sequence that has no pending tokens after the step, in the step's order, a row after its last token and one after
+    /// each guessed token. Valid until the next call.
+    /// </returns>
     public Span<float> Run(IReadOnlyList<ScheduledSequence> step, PromptLogits? prompt = null)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var rows = (step.Sum(s => s.Tokens) + _rowGroup - 1) / _rowGroup * _rowGroup;
+        var rows = (step.Sum(s => s.Rows) + _rowGroup - 1) / _rowGroup * _rowGroup;
         var (ids, positions, slots) = (new long[rows], new long[rows], new long[rows]);
         var spans = new List<AttentionSpan>(step.Count);
         var last = new List<long>(step.Count);
         var row = 0;
-        foreach (var (sequence, count) in step)
+        foreach (var scheduled in step)
         {
-            spans.Add(new AttentionSpan(row, count, Slots(sequence, sequence.ComputedTokens + count)));
-            for (var i = 0; i < count; i++, row++)
+            var (sequence, count, guess) = scheduled;
+            spans.Add(new AttentionSpan(row, scheduled.Rows, Slots(sequence, sequence.ComputedTokens + scheduled.Rows)));
+            for (var i = 0; i < scheduled.Rows; i++, row++)
             {
                 var position = sequence.ComputedTokens + i;
-                (ids[row], positions[row], slots[row]) = (sequence.Tokens[position], position, Slot(sequence, position));
-            }
-            if (count == sequence.PendingTokens)
-            {
-                last.Add(row - 1);
+                (ids[row], positions[row], slots[row]) = (i < count ? sequence.Tokens[position] : guess.Span[i - count], position, Slot(sequence, position));
+                if (position >= sequence.Tokens.Count - 1)
+                {
+                    last.Add(row);
+                }
             }
         }
         for (; row < rows; row++)
         {
             slots[row] = cache.ScratchSlot;
         }
+        // Before the model runs: a copy to the device waits for what the device has to do by then.
+        var wanted = last.Count == 0 ? null : Index(last);
         var hidden = model.Forward(tensor(ids, device: device), tensor(positions, device: device), new PagedAttention(cache, slots, spans));
         if (prompt is not null)
         {
             ScorePrompts(step, hidden, prompt);
         }
-        if (last.Count == 0)
-        {
-            return [];
-        }
-        return CopyOut(Logits(hidden, last));
+        return wanted is null ? [] : CopyOut(Logits(hidden, wanted, last.Count));
     }
 
     private void ScorePrompts(IReadOnlyList<ScheduledSequence> step, Tensor hidden, PromptLogits prompt)
     {
         var start = 0;
-        foreach (var (sequence, count) in step)
+        foreach (var scheduled in step)
         {
+            var (sequence, count, _) = scheduled;
             // A sequence that starts over has the first of them already; the last token's row is the text's.
             var from = sequence.PromptLogprobs is { } known ? Math.Max(known.Count, sequence.ComputedTokens) : int.MaxValue;
             var to = Math.Min(sequence.PromptTokens - 1, sequence.ComputedTokens + count);
@@ -75,30 +78,30 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
             {
                 using var scope = NewDisposeScope();
                 var rows = Enumerable.Range(position, Math.Min(PromptChunk, to - position)).Select(p => (long)(start + p - sequence.ComputedTokens)).ToList();
-                var (found, width) = (rows.Count, model.VocabularySize);
-                using var logits = Logits(hidden, rows).to(ScalarType.Float32);
-                for (var row = 0; row < found; row++)
+                using var logits = Logits(hidden, Index(rows), rows.Count).to(ScalarType.Float32);
+                for (var row = 0; row < rows.Count; row++)
                 {
-                    prompt(sequence, position + row, RowOf(logits, row, width));
+                    prompt(sequence, position + row, RowOf(logits, row, model.VocabularySize));
                 }
             }
-            start += count;
+            start += scheduled.Rows;
         }
     }
 
     private static unsafe ReadOnlySpan<float> RowOf(Tensor logits, int row, int width) =>
         new((float*)logits.Pointer() + (long)row * width, width);
 
-    // On the host, in the model's dtype. The rows are filled up here, too, with the last one again.
-    private Tensor Logits(Tensor hidden, List<long> last)
+    // Filled up here, too, with the last row again.
+    private Tensor Index(List<long> rows)
     {
-        var rows = last.Count;
-        while (last.Count % _rowGroup != 0)
-        {
-            last.Add(last[^1]);
-        }
-        return model.Head(hidden.index_select(0, tensor(last.ToArray(), device: device))).narrow(0, 0, rows).cpu().contiguous();
+        var padded = new long[(rows.Count + _rowGroup - 1) / _rowGroup * _rowGroup];
+        padded.AsSpan().Fill(rows[^1]);
+        rows.CopyTo(padded);
+        return tensor(padded, device: device);
     }
+
+    // On the host, in the model's dtype.
+    private Tensor Logits(Tensor hidden, Tensor rows, int count) => model.Head(hidden.index_select(0, rows)).narrow(0, 0, count).cpu().contiguous();
 
     public void Dispose()
     {

@@ -16,24 +16,25 @@ internal sealed class Sampler(int vocabularySize)
 
     /// <param name="logits">[rows, width]; overwritten.</param>
     /// <param name="width">The model's vocabulary, at least the tokenizer's.</param>
-    /// <param name="sequences">Whose rows they are.</param>
-    /// <returns>A token for each row.</returns>
-    public unsafe SampledToken[] Sample(Span<float> logits, int width, IReadOnlyList<Sequence> sequences)
+    /// <param name="sequences">Who wants a token.</param>
+    /// <param name="rows">Which row each of them draws from; one after the other where not said.</param>
+    /// <returns>A token for each sequence.</returns>
+    public unsafe SampledToken[] Sample(Span<float> logits, int width, IReadOnlyList<Sequence> sequences, IReadOnlyList<int>? rows = null)
     {
         var tokens = new SampledToken[sequences.Count];
         fixed (float* first = logits)
         {
             var start = first; // rows do not overlap, and all are done before the span may move
-            void SampleAt(int row) => tokens[row] = SampleRow(new Span<float>(start + (long)row * width, vocabularySize), sequences[row]);
+            void SampleAt(int i) => tokens[i] = SampleRow(new Span<float>(start + (long)(rows?[i] ?? i) * width, vocabularySize), sequences[i]);
             if ((long)sequences.Count * vocabularySize >= WorthSharing)
             {
                 Workers.For(sequences.Count, SampleAt);
             }
             else
             {
-                for (var row = 0; row < sequences.Count; row++)
+                for (var i = 0; i < sequences.Count; i++)
                 {
-                    SampleAt(row);
+                    SampleAt(i);
                 }
             }
         }

@@ -49,10 +49,14 @@ public sealed partial record SamplingParams
         Require(PromptLogprobs is null or (>= 0 and <= 20), "prompt_logprobs", PromptLogprobs ?? 0, "from 0 to 20");
     }
 
+    // Text that may become a stop string is held back and looked through at every token.
+    private const int LongestStop = 1000;
+
     private void RequireStops()
     {
         Require(Stop.Count <= 16, "stop", $"{Stop.Count} strings", "at most 16 strings");
         Require(!Stop.Any(string.IsNullOrEmpty), "stop", "an empty string", "non-empty strings");
+        Require(Stop.All(stop => stop.Length <= LongestStop), "stop", $"one of {Stop.MaxBy(stop => stop?.Length)?.Length} characters", $"strings of at most {LongestStop} characters");
         Require(StopTokenIds.Count <= 128, "stop_token_ids", $"{StopTokenIds.Count} ids", "at most 128 ids");
         Require(!StopTokenIds.Any(id => id < 0), "stop_token_ids", StopTokenIds.FirstOrDefault(id => id < 0), "token ids of at least 0");
     }

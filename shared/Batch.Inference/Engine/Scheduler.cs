@@ -1,7 +1,12 @@
 namespace Batch.Inference.Engine;
 
-/// <summary>A sequence's share of one step: its next <paramref name="Tokens"/> tokens are computed.</summary>
-internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens);
+/// <summary>A sequence's share of one step: its next tokens are computed, and those that are guessed to follow.</summary>
+/// <param name="Tokens">How many of its own.</param>
+/// <param name="Guess">What may come after its last token; only where all its tokens are computed by the step's end.</param>
+internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens, ReadOnlyMemory<int> Guess = default)
+{
+    public int Rows => Tokens + Guess.Length;
+}
 
 /// <summary>
 /// Decides, step after step, whose tokens are computed. There is no prefill phase and no decode phase: every sequence has tokens that are not computed
@@ -13,6 +18,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
 {
     /// <summary>How many steps smaller prompts may overtake one for which the cache has no room yet.</summary>
     internal const int MostOvertakenSteps = 256;
+
+    // So few that computing them costs a step little more than one.
+    private const int FewTokens = 32;
 
     // How many waiting sequences are looked at in a step when those before them find no room.
     private const int MostRefused = 16;
@@ -53,6 +61,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
             Fill(int.MinValue); // there is no room for it yet
         }
         GiveRest();
+        Guess();
         return _step;
     }
 
@@ -61,6 +70,13 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     {
         var sequence = scheduled.Sequence;
         sequence.ComputedTokens += scheduled.Tokens;
+        blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
+    }
+
+    /// <summary>The sequence's last token is as it was guessed: it is in the cache already.</summary>
+    public void Confirmed(Sequence sequence)
+    {
+        sequence.ComputedTokens++;
         blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens);
     }
 
@@ -132,6 +148,14 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
                 Serve(_running[i]);
             }
         }
+        // And those who have a few tokens more to catch up, since a text was injected into theirs or taken back: they decode, too.
+        for (var i = 0; i < _running.Count && _running[i].Request.Priority >= least && _budget > 0; i++)
+        {
+            if (_running[i].PendingTokens is > 1 and <= FewTokens)
+            {
+                Serve(_running[i]);
+            }
+        }
         // Then, in line, those who have more to catch up and those who wait.
         var (running, waiting, refused) = (0, 0, 0);
         while (_budget > 0 && (running < _running.Count || waiting < _waiting.Count))
@@ -145,9 +169,9 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
             if (isRunning)
             {
                 running++;
-                if (sequence.PendingTokens > 1)
+                if (sequence.PendingTokens > FewTokens)
                 {
-                    Serve(sequence);
+                    Serve(sequence, share: true);
                 }
             }
             else if (Admit(sequence))
@@ -161,7 +185,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         }
     }
 
-    private void Serve(Sequence sequence)
+    private void Serve(Sequence sequence, bool share = false)
     {
         var tokens = Share(sequence);
         while (tokens > 0 && !blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
@@ -173,7 +197,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
                 return;
             }
         }
-        Schedule(sequence, tokens);
+        Schedule(sequence, tokens, share);
     }
 
     // A sequence starts only when the cache has room for its whole prompt, and for a block more for each who runs: otherwise somebody would soon be
@@ -200,7 +224,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         sequence.Admitted(cached);
         var tokens = Share(sequence);
         blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens);
-        Schedule(sequence, tokens);
+        Schedule(sequence, tokens, share: true);
         return true;
     }
 
@@ -246,7 +270,7 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         return blocks.BlocksFor(sequence.Tokens.Count) + ahead <= free || ahead == 0;
     }
 
-    private void Schedule(Sequence sequence, int tokens)
+    private void Schedule(Sequence sequence, int tokens, bool share)
     {
         if (tokens == 0)
         {
@@ -254,11 +278,35 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         }
         _step.Add(new ScheduledSequence(sequence, tokens));
         _budget -= tokens;
-        if (sequence.PendingTokens > 1)
+        if (share)
         {
             // Already now, so that those behind in line share it within the step: a layer writes all keys and values before any row reads them.
-            // What is published will be computed: only who is still further behind can be preempted.
+            // What is published will be computed: only who is still further behind can be preempted. Those who decode are served out of line, and may be.
             blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
+        }
+    }
+
+    // Rows that a full house would decode and that are empty go to guesses, and blocks that nobody would miss in the next step. The fuller the step, the more
+    // of its time is the rows' and not the reading of the weights, and the more guesses must come true.
+    private void Guess()
+    {
+        var rows = _seats - (maxBatchedTokens - _budget);
+        var worth = Math.Sqrt(1 - (double)rows / _seats);
+        for (var i = 0; i < _step.Count && rows > 0; i++)
+        {
+            var (sequence, tokens, _) = _step[i];
+            if (tokens != sequence.PendingTokens || sequence.Lookup is null)
+            {
+                continue;
+            }
+            var guess = sequence.Lookup.Guess(sequence.Tokens, rows, worth);
+            var computed = sequence.ComputedTokens + tokens + guess.Length;
+            if (guess.Length == 0 || blocks.BlocksFor(computed) - sequence.Blocks.Count + _running.Count > blocks.Free || !blocks.TryGrow(sequence.Blocks, computed))
+            {
+                continue;
+            }
+            _step[i] = new ScheduledSequence(sequence, tokens, guess);
+            rows -= guess.Length;
         }
     }
 

@@ -50,6 +50,9 @@ internal sealed class Sequence
     /// <summary>What the text must be; null leaves it free.</summary>
     public TokenConstraint? Constraint { get; init; }
 
+    /// <summary>Guesses its next tokens; null where none are guessed.</summary>
+    public PromptLookup? Lookup { get; init; }
+
     /// <summary>Of the tokens of prompt and text, where a penalty needs them.</summary>
     public TokenCounts? Counts { get; }
 

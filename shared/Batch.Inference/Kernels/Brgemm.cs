@@ -30,15 +30,18 @@ internal static unsafe class Brgemm
     /// <param name="a">[rows, inner], rows one after the other.</param>
     /// <param name="b">[inner, columns]; in bfloat16 two rows interleaved, [inner / 2, columns, 2].</param>
     /// <param name="c">[rows, columns]</param>
-    public static void Multiply(ScalarType dtype, int rows, int columns, int inner, void* a, void* b, float* c)
+    /// <param name="stride">Elements from one row of A to the next; the inner dimension where it is 0.</param>
+    /// <param name="add">Adds to C what the product is.</param>
+    public static void Multiply(ScalarType dtype, int rows, int columns, int inner, void* a, void* b, float* c, int stride = 0, bool add = false)
     {
+        stride = stride == 0 ? inner : stride;
         if (dtype == ScalarType.BFloat16)
         {
-            BFloat16(rows, columns, inner, inner, columns, columns, 0, a, b, c, 1);
+            BFloat16(rows, columns, inner, stride, columns, columns, add ? (byte)1 : (byte)0, a, b, c, 1);
         }
         else
         {
-            Float32(rows, columns, inner, inner, columns, columns, 0, a, b, c, 0);
+            Float32(rows, columns, inner, stride, columns, columns, add ? (byte)1 : (byte)0, a, b, c, 0);
         }
     }
 

@@ -43,8 +43,10 @@ internal sealed class RotaryEmbedding
 
     internal sealed record Rotation(Tensor Cos, Tensor Sin)
     {
+        private Rotation? _there; // on the device of later layers
+
         /// <param name="x">[tokens, heads, head_dim]</param>
-        public Tensor Apply(Tensor x) => RowKernels.Serve(x) ? RotaryKernel.Apply(x, Cos, Sin) : Reference(x);
+        public Tensor Apply(Tensor x) => RowKernels.Serve(x) ? RotaryKernel.Apply(x, Cos, Sin) : On(x.device).Reference(x);
 
         /// <summary>By the framework's operators: what other devices take, and tests compare with.</summary>
         public Tensor Reference(Tensor x)
@@ -52,6 +54,17 @@ internal sealed class RotaryEmbedding
             var (rotary, headDim) = (Cos.shape[^1], x.shape[^1]);
             return rotary == headDim ? Turn(x) : cat([Turn(x.narrow(-1, 0, rotary)), x.narrow(-1, rotary, headDim - rotary)], -1);
         }
+
+        private Rotation On(Device device)
+        {
+            if (IsOn(device))
+            {
+                return this;
+            }
+            return _there = _there is not null && _there.IsOn(device) ? _there : new Rotation(Cos.to(device), Sin.to(device));
+        }
+
+        private bool IsOn(Device device) => Cos.device_type == device.type && Cos.device_index == device.index;
 
         private Tensor Turn(Tensor x)
         {

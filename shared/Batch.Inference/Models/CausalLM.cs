@@ -24,6 +24,8 @@ internal abstract class CausalLM : IDisposable
         ["gemma3"] = Gemma3.OfMultimodal,
     };
 
+    private const long MostTableBytes = 4L << 30; // a million positions take one
+
     private readonly List<IDisposable> _parameters = [];
     private readonly WeightMemory _memory = new();
 
@@ -78,16 +80,16 @@ internal abstract class CausalLM : IDisposable
 
     /// <summary>Keeps a linear layer for the model's life.</summary>
     /// <param name="weight">[out, in]; the layer takes it over.</param>
-    protected Linear OwnLinear(Tensor weight, Tensor? bias = null)
+    protected Linear OwnLinear(WeightLoader weights, Tensor weight, Tensor? bias = null)
     {
-        var linear = Linear.Create(weight, bias, _memory);
+        var linear = Linear.Create(weight, bias, _memory, weights.RoundsToInt8);
         _parameters.Add(linear);
         return linear;
     }
 
     /// <summary>A linear layer by its name in the checkpoint.</summary>
     protected Linear TakeLinear(WeightLoader weights, string name, long rows, long columns, bool bias = false) =>
-        OwnLinear(weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
+        OwnLinear(weights, weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
 
     /// <summary>The table of embeddings, [vocabulary, hidden], and the output layer, which has a weight of its own or, tied, the same.</summary>
     protected (Embedding Embeddings, Linear Head) TakeEmbeddings(WeightLoader weights, string name, long vocabulary, long hidden, bool tied, string head = "lm_head.weight")
@@ -95,17 +97,22 @@ internal abstract class CausalLM : IDisposable
         var table = weights.Take(name, vocabulary, hidden);
         if (!tied)
         {
-            var own = OwnLinear(weights.Take(head, vocabulary, hidden));
+            var own = OwnLinear(weights, weights.Take(head, vocabulary, hidden));
             return (new Embedding(Own(table), own), own);
         }
         weights.Ignore(stored => stored == head); // some files store the tied head a second time
-        var both = OwnLinear(table);
+        var both = OwnLinear(weights, table);
         return (new Embedding(null, both), both);
     }
 
     /// <summary>The positions of the whole context, in the dtype and on the device of a weight.</summary>
     protected RotaryEmbedding OwnRotary(RopeFrequencies rope, Tensor weight)
     {
+        var bytes = 4L * rope.Frequencies.Length * ContextLength * weight.element_size();
+        if (bytes > MostTableBytes)
+        {
+            throw new InvalidDataException($"a context of {ContextLength} tokens needs tables of {bytes >> 20} MB, at most {MostTableBytes >> 20} are allowed; set Engine:MaxContextLength");
+        }
         var rotary = new RotaryEmbedding(rope, ContextLength, weight.dtype, weight.device);
         Own(rotary.Cos);
         Own(rotary.Sin);

@@ -100,6 +100,7 @@ internal sealed class Gemma3 : CausalLM
         for (var layer = 0; layer < layers.Length; layer++)
         {
             var block = layers[layer];
+            x = attention.Enter(layer, x);
             var a = RmsNorm.ForwardOnePlus(x, block.input_layernorm, epsilon);
             var rotation = block.attends.Window is null ? everywhere : nearby;
             var q = block.q_proj.Forward(a).view(-1, heads, HeadDim); // [tokens, heads, head_dim]

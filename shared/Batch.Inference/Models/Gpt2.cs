@@ -34,7 +34,7 @@ internal sealed class Gpt2 : CausalLM
         weights.Ignore(name => name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal));
         Tensor Take(string name, params long[] shape) => Own(weights.Take(prefix + name, shape));
         // GPT-2's checkpoints store the weight as [in, out].
-        Linear TakeConv1D(string name, long rows, long columns) => OwnLinear(weights.Take(prefix + $"{name}.weight", rows, columns).t(), weights.Take(prefix + $"{name}.bias", columns));
+        Linear TakeConv1D(string name, long rows, long columns) => OwnLinear(weights, weights.Take(prefix + $"{name}.weight", rows, columns).t(), weights.Take(prefix + $"{name}.bias", columns));
 
         wpe = Take("wpe.weight", ContextLength, hidden);
         h = Enumerable.Range(0, layers).Select(i => new Block(
@@ -63,6 +63,7 @@ internal sealed class Gpt2 : CausalLM
         for (var layer = 0; layer < h.Length; layer++)
         {
             var block = h[layer];
+            x = attention.Enter(layer, x);
             var qkv = block.c_attn.Forward(LayerNorm.Forward(x, block.ln_1_weight, block.ln_1_bias, epsilon)).view(-1, 3, heads, HeadDim);
             var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2), block.attends); // [tokens, heads * head_dim]
             x = x + block.attn_c_proj.Forward(y);

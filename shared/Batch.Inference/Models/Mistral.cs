@@ -62,6 +62,7 @@ internal sealed class Mistral : CausalLM
         for (var layer = 0; layer < layers.Length; layer++)
         {
             var block = layers[layer];
+            x = attention.Enter(layer, x);
             var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
             var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
             var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]

@@ -53,8 +53,10 @@ internal sealed class ModelConfig
         }
         try
         {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
-            return new ModelConfig(path, json.RootElement.Clone(), null, longest);
+            using var json = JsonText.Parse(File.ReadAllBytes(path));
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                ? new ModelConfig(path, json.RootElement.Clone(), null, longest)
+                : throw new InvalidDataException($"{path} holds {json.RootElement.ValueKind}, an object is expected");
         }
         catch (JsonException e)
         {

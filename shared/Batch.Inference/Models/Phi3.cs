@@ -65,6 +65,7 @@ internal sealed class Phi3 : CausalLM
         for (var layer = 0; layer < layers.Length; layer++)
         {
             var block = layers[layer];
+            x = attention.Enter(layer, x);
             var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
             var qkv = block.qkv_proj.Forward(a).view(-1, heads + 2 * KeyValueHeads, HeadDim); // [tokens, heads + 2 kv_heads, head_dim]
             var q = rotation.Apply(qkv.narrow(1, 0, heads));

@@ -68,6 +68,7 @@ internal sealed class Qwen3 : CausalLM
         for (var layer = 0; layer < layers.Length; layer++)
         {
             var block = layers[layer];
+            x = attention.Enter(layer, x);
             var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
             var q = rotation.Apply(RmsNorm.Forward(block.q_proj.Forward(a).view(-1, heads, HeadDim), block.q_norm, epsilon)); // [tokens, heads, head_dim]
             var k = rotation.Apply(RmsNorm.Forward(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim), block.k_norm, epsilon)); // [tokens, kv_heads, head_dim]

@@ -22,6 +22,7 @@ internal sealed class ByteLevelBpe : ITokenModel
     {
         var symbols = new SymbolTable(tokens, fixedWords: [], byteIds: null, unknownId: null, fuseUnknown: false);
         _longPieces = new RankedMerges(symbols, new PairMerges(tokens, merges, file));
+        RequireOwnIds(tokens, file);
         // No special tokens here: what a user's text writes like one stays text.
         _bpe = BpeTokenizer.Create(
             new BpeOptions(tokens) { Merges = merges.Select(merge => $"{merge.Left} {merge.Right}"), ByteLevel = true });
@@ -37,6 +38,18 @@ internal sealed class ByteLevelBpe : ITokenModel
                 }
             }
             _wholePieces = wholePieces.GetAlternateLookup<ReadOnlySpan<char>>();
+        }
+    }
+
+    private static void RequireOwnIds(Dictionary<string, int> tokens, string file)
+    {
+        var ids = new HashSet<int>(tokens.Count);
+        foreach (var (token, id) in tokens)
+        {
+            if (!ids.Add(id))
+            {
+                throw new InvalidDataException($"{file}: token '{token}' has id {id}, which another has too");
+            }
         }
     }
 

@@ -13,7 +13,7 @@ internal readonly record struct JsonPart(string File, string Path, JsonElement V
     {
         try
         {
-            return new JsonPart(file, "", JsonElement.Parse(System.IO.File.ReadAllBytes(file)));
+            return new JsonPart(file, "", JsonText.Parse(System.IO.File.ReadAllBytes(file)).RootElement);
         }
         catch (JsonException e)
         {

@@ -18,7 +18,10 @@ internal enum SplitBehavior
 /// <param name="invert">What lies between the matches counts as the match.</param>
 internal sealed class SplitStep(string pattern, SplitBehavior behavior, bool invert)
 {
-    private readonly Regex _regex = new(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled);
+    // For one match, which takes microseconds unless the pattern goes back and forth without end.
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly Regex _regex = new(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled, Patience);
 
     /// <summary>Adds the pieces of text[start .. start + length] to <paramref name="pieces"/>, in order; none is empty.</summary>
     public void Split(string text, int start, int length, List<(int Start, int Length)> pieces)

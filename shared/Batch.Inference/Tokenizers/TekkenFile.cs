@@ -42,7 +42,7 @@ internal static class TekkenFile
         {
             var bytes = entry.Get("token_bytes");
             var rank = entry.Get("rank").Id();
-            if (!bytes.Value.TryGetBytesFromBase64(out var value) || rank != tokens.Count || !tokens.TryAdd(ByteAlphabet.Write(value), firstId + rank))
+            if (bytes.Value.ValueKind != System.Text.Json.JsonValueKind.String || !bytes.Value.TryGetBytesFromBase64(out var value) || rank != tokens.Count || !tokens.TryAdd(ByteAlphabet.Write(value), firstId + rank))
             {
                 throw entry.Wrong($"the token of rank {tokens.Count}, in base64, that no other rank has");
             }

@@ -78,7 +78,7 @@ internal static class TextEdits
         {
             return (text, _) => text.Replace(old, content, StringComparison.Ordinal);
         }
-        var regex = new Regex(normalizer.Get("pattern").Pattern(), RegexOptions.CultureInvariant);
+        var regex = new Regex(normalizer.Get("pattern").Pattern(), RegexOptions.CultureInvariant, SplitStep.Patience);
         var replacement = content.Replace("$", "$$", StringComparison.Ordinal);
         return (text, _) => regex.Replace(text, replacement);
     }

@@ -85,7 +85,7 @@ internal sealed class SafetensorsFile : IDisposable
         Read(new TensorEntry("header", "U8", [headerLength], 8, headerLength), 0, json);
         try
         {
-            using var header = JsonDocument.Parse(json);
+            using var header = JsonText.Parse(json);
             var entries = new Dictionary<string, TensorEntry>();
             foreach (var field in header.RootElement.EnumerateObject().Where(p => p.Name != "__metadata__"))
             {

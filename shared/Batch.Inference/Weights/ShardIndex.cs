@@ -45,9 +45,9 @@ internal static class ShardIndex
     {
         try
         {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(index));
-            var map = json.RootElement.GetProperty("weight_map").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString()!);
-            return map.Values.FirstOrDefault(shard => shard != Path.GetFileName(shard)) is { } outside
+            using var json = JsonText.Parse(File.ReadAllBytes(index));
+            var map = json.RootElement.GetProperty("weight_map").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? "");
+            return map.Values.FirstOrDefault(shard => shard.Length == 0 || shard != Path.GetFileName(shard)) is { } outside
                 ? throw new InvalidDataException($"{index} names '{outside}', a shard must lie in the folder itself")
                 : map;
         }

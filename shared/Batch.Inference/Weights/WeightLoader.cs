@@ -17,7 +17,6 @@ internal class WeightLoader : IDisposable
     private readonly HashSet<string> _unused = [];
     private readonly string _folder;
     private readonly ScalarType _dtype;
-    private readonly Device _device;
     private readonly SortedDictionary<string, UInt128> _hashes = new(StringComparer.Ordinal); // of the tensors handed out
     private readonly IProgress<LoadProgress>? _progress;
     private readonly long _bytes;
@@ -27,13 +26,21 @@ internal class WeightLoader : IDisposable
     /// <param name="folder">Holds model.safetensors, or model.safetensors.index.json and the shards it names.</param>
     /// <param name="progress">Hears of every few megabytes, on the loading thread.</param>
     public WeightLoader(string folder, ScalarType dtype, Device device, IProgress<LoadProgress>? progress = null)
+        : this(folder, dtype, [new DeviceRoom(device, 1)], false, progress)
     {
-        (_folder, _dtype, _device, _progress) = (folder, dtype, device, progress);
+    }
+
+    /// <param name="devices">Where the tensors go: layer after layer, to each device in proportion to what it has free.</param>
+    /// <param name="int8">Matrices are to be rounded to 8 bits by the layers that take them.</param>
+    public WeightLoader(string folder, ScalarType dtype, IReadOnlyList<DeviceRoom> devices, bool int8, IProgress<LoadProgress>? progress = null)
+    {
+        (_folder, _dtype, _progress, RoundsToInt8) = (folder, dtype, progress, int8);
         try
         {
             _tensors = ShardIndex.Open(folder, _files);
             _unused = [.. _tensors.Keys];
             _bytes = _tensors.Values.Sum(t => t.Entry.Length);
+            Placement = LayerPlacement.Spread(devices, _tensors.ToDictionary(t => t.Key, t => t.Value.Entry.Length));
         }
         catch
         {
@@ -43,14 +50,20 @@ internal class WeightLoader : IDisposable
     }
 
     /// <summary>For weights that come from elsewhere than files.</summary>
-    protected WeightLoader(ScalarType dtype, Device device) => (_folder, _dtype, _device) = ("", dtype, device);
+    protected WeightLoader(ScalarType dtype, Device device) => (_folder, _dtype, Placement) = ("", dtype, LayerPlacement.On(device));
 
     /// <summary>Number of elements over all tensors handed out.</summary>
     public long Parameters { get; private set; }
 
+    /// <summary>Which device each tensor is handed out on.</summary>
+    public LayerPlacement Placement { get; } = null!;
+
+    /// <summary>Matrices are to be rounded by the layers that take them.</summary>
+    public bool RoundsToInt8 { get; }
+
     public virtual bool Contains(string name) => _tensors.ContainsKey(name);
 
-    /// <summary>The tensor of that name with exactly that shape, in the loader's dtype on its device. The caller owns it.</summary>
+    /// <summary>The tensor of that name with exactly that shape, in the loader's dtype on the device of its layer. The caller owns it.</summary>
     public virtual Tensor Take(string name, params long[] shape)
     {
         if (!_tensors.TryGetValue(name, out var found))
@@ -82,7 +95,7 @@ internal class WeightLoader : IDisposable
 
     /// <summary>
     /// A fingerprint of the tensors handed out, XXH128 of their names, dtypes, shapes and bytes as stored: the same weights give the same text, whatever the
-    /// folder is called and however they are cut into files.
+    /// folder is called and however they are cut into files. Rounded ones are others.
     /// </summary>
     public string Fingerprint()
     {
@@ -91,7 +104,7 @@ internal class WeightLoader : IDisposable
         {
             hash.Append(Encoding.UTF8.GetBytes($"{name} {of:x32}\n"));
         }
-        return $"xxh128:{Convert.ToHexStringLower(hash.GetCurrentHash())}";
+        return $"xxh128:{Convert.ToHexStringLower(hash.GetCurrentHash())}{(RoundsToInt8 ? "+int8" : "")}";
     }
 
     public void Dispose()
@@ -115,10 +128,11 @@ internal class WeightLoader : IDisposable
         };
         var hash = new XxHash128();
         hash.Append(Encoding.UTF8.GetBytes($"{entry.DType} [{string.Join(", ", entry.Shape)}]\n"));
-        var result = empty(entry.Shape, _dtype, _device);
+        var device = Placement.Of(entry.Name);
+        var result = empty(entry.Shape, _dtype, device);
         using var flat = result.view(-1);
         var size = SafetensorsFile.SizeOf(entry.DType);
-        var direct = stored == _dtype && _device.type == DeviceType.CPU;
+        var direct = stored == _dtype && device.type == DeviceType.CPU;
         for (long at = 0; at < entry.Length; at += PieceLength)
         {
             var count = Math.Min(PieceLength, entry.Length - at) / size;

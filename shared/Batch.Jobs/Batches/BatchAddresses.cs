@@ -34,11 +34,12 @@ public sealed class BatchAddresses(
         var slash = path.IndexOf('/', StringComparison.Ordinal);
         var container = slash < 0 ? path : path[..slash];
         return container.Length > 0 && (slash > 0 || !needsName) && !path.Contains("://", StringComparison.Ordinal) && !path.Contains('?', StringComparison.Ordinal)
+            && BlobAddress.StaysInside(path)
             ? allows(container)
                 ? path
                 : throw new InvalidJobException(
                     JobErrorCode.InputNoPermissions, $"{param} must lie in one of the containers {containers}, was in {JsonField.Quote(container)}", param)
             : throw new InvalidJobException(
-                JobErrorCode.InvalidRequest, $"{param} must be an address below {account} or container/name, was {JsonField.Quote(address)}", param);
+                JobErrorCode.InvalidRequest, $"{param} must be an address below {account} or container/name, without . and .. as parts, was {JsonField.Quote(address)}", param);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Batch.Inference;
 using Batch.Jobs.Requests;
 
 namespace Batch.Jobs.Batches;
@@ -22,11 +23,6 @@ internal sealed class BatchLine(JsonDocument document, string customId, JsonElem
         {
             return Read(document, endpoint);
         }
-        catch (InvalidOperationException)
-        {
-            document.Dispose();
-            throw new InvalidLineException("invalid_json_line", "the line holds text that is not Unicode, such as half a surrogate pair", null);
-        }
         catch (InvalidLineException)
         {
             document.Dispose();
@@ -40,7 +36,11 @@ internal sealed class BatchLine(JsonDocument document, string customId, JsonElem
     {
         try
         {
-            return JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return JsonText.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (NotUnicodeException)
+        {
+            throw new InvalidLineException("invalid_json_line", "the line holds text that is not Unicode, such as half a surrogate pair", null);
         }
         catch (JsonException e)
         {

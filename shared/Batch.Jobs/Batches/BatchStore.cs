@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Azure;
 using Azure.Data.Tables;
 using Batch.Jobs.Idempotency;
+using Batch.Jobs.Requests;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
@@ -22,8 +23,14 @@ public sealed class BatchStore(StorageClients clients)
 
     internal IdempotencyKeys Keys { get; } = new(clients);
 
-    public async Task<BatchRow?> FindAsync(string tenant, string id, CancellationToken cancellationToken)
+    /// <summary>The tenant's batch of that id; both may be any text.</summary>
+    public async Task<BatchRow?> FindAsync(string? tenant, string? id, CancellationToken cancellationToken)
     {
+        if (tenant is null || id is null || !JsonField.IsName(tenant) || !JsonField.IsName(id))
+        {
+            return null; // storage would answer 400
+        }
+
         var row = await _rows.GetEntityIfExistsAsync<BatchRow>(tenant, id, cancellationToken: cancellationToken);
         return row.HasValue ? row.Value : null;
     }

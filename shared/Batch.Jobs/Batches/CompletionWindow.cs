@@ -34,6 +34,6 @@ internal static partial class CompletionWindow
         }
     }
 
-    [GeneratedRegex("^([0-9]{1,9})([smhd])$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^([0-9]{1,9})([smhd])\\z", RegexOptions.CultureInvariant)]
     private static partial Regex Short();
 }

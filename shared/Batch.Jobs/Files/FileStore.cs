@@ -5,6 +5,7 @@ using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
 using Azure.Storage.Blobs.Specialized;
 using Batch.Jobs.Idempotency;
+using Batch.Jobs.Requests;
 using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
@@ -90,12 +91,18 @@ public sealed class FileStore(StorageClients clients, TimeProvider time)
         return file;
     }
 
+    /// <summary>The tenant's file of that id, which may be any text.</summary>
     public async Task<StoredFile?> FindAsync(string tenant, string id, CancellationToken cancellationToken) =>
         await FindRowAsync(tenant, id, cancellationToken) is { } file && IsThere(file) ? file : null;
 
     /// <summary>The file even if its time is over.</summary>
     internal async Task<StoredFile?> FindRowAsync(string tenant, string id, CancellationToken cancellationToken)
     {
+        if (!JsonField.IsName(id))
+        {
+            return null; // storage would answer 400
+        }
+
         var row = await _rows.GetEntityIfExistsAsync<StoredFile>(tenant, id, cancellationToken: cancellationToken);
         return row.HasValue ? row.Value : null;
     }

@@ -43,10 +43,10 @@ public sealed class InputReader(JobStore store, EngineHost engines, IOptions<Job
     {
         var path = address.ValueKind == JsonValueKind.String ? address.GetString()! : "";
         var slash = path.IndexOf('/', StringComparison.Ordinal);
-        if (slash < 1 || slash == path.Length - 1 || path.Length > 1024)
+        if (slash < 1 || slash == path.Length - 1 || !BlobAddress.StaysInside(path))
         {
             throw new InvalidJobException(
-                JobErrorCode.InvalidRequest, "input_blob must be 'container/name', such as inputs/article.txt", Field);
+                JobErrorCode.InvalidRequest, "input_blob must be 'container/name', such as inputs/article.txt, of at most 1024 characters and without . and .. as parts", Field);
         }
 
         var (container, name) = (path[..slash], path[(slash + 1)..]);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Batch.Inference;
 using Batch.Inference.Engine;
 
 namespace Batch.Jobs.Requests;
@@ -76,7 +77,12 @@ public static class JobRequestParser
         try
         {
             var bytes = json.Span.StartsWith("\uFEFF"u8) ? json[3..] : json;
-            return JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = MostLevels });
+            return JsonText.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = MostLevels });
+        }
+        catch (NotUnicodeException)
+        {
+            throw new InvalidJobException(
+                JobErrorCode.InvalidRequest, "the submission holds text that is not Unicode, such as half a surrogate pair");
         }
         catch (JsonException e)
         {
@@ -95,18 +101,9 @@ public static class JobRequestParser
                 JobErrorCode.InvalidRequest, $"a submission must be a JSON object, was {JsonField.Describe(root)}");
         }
 
-        try
-        {
-            var request = root.EnumerateObject().Aggregate(new JobRequest(), Read);
-            JobKind.Check(request, root);
-            return Check(request);
-        }
-        catch (InvalidOperationException)
-        {
-            // What System.Text.Json throws for a string that is not Unicode: half a surrogate pair, or bytes that are not UTF-8.
-            throw new InvalidJobException(
-                JobErrorCode.InvalidRequest, "the submission holds text that is not Unicode, such as half a surrogate pair");
-        }
+        var request = root.EnumerateObject().Aggregate(new JobRequest(), Read);
+        JobKind.Check(request, root);
+        return Check(request);
     }
 
     private static JobRequest Read(JobRequest request, JsonProperty field) => Fields.TryGetValue(field.Name, out var read)

@@ -78,9 +78,22 @@ internal static partial class JsonField
     public static string WebAddress(JsonProperty field)
     {
         var text = Text(field, 2048);
-        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.UserInfo.Length == 0
+        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.UserInfo.Length == 0 && HasHost(uri)
             ? uri.AbsoluteUri
             : throw Wrong(field, "an absolute https address without a user name", "another text");
+    }
+
+    // Uri takes names that no resolver can be asked for.
+    private static bool HasHost(Uri uri)
+    {
+        try
+        {
+            return uri.IdnHost.Length > 0;
+        }
+        catch (UriFormatException)
+        {
+            return false;
+        }
     }
 
     public static IReadOnlyDictionary<string, string> Metadata(JsonProperty field)
@@ -188,9 +201,9 @@ internal static partial class JsonField
                 : throw Wrong(field, $"{place} {{type: text, text: a string}} and nothing else", "another shape");
     }
 
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\\z", RegexOptions.CultureInvariant)]
     private static partial Regex NamePattern();
 
-    [GeneratedRegex("T.*(Z|[+-][0-9]{2}:?[0-9]{2})$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("T.*(Z|[+-][0-9]{2}:?[0-9]{2})\\z", RegexOptions.CultureInvariant)]
     private static partial Regex OffsetPattern();
 }

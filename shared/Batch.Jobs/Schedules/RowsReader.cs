@@ -37,9 +37,9 @@ public sealed class RowsReader(StorageClients clients, IOptions<JobsOptions> opt
     private async Task<Stream> OpenAsync(string address, CancellationToken cancellationToken)
     {
         var slash = address.IndexOf('/', StringComparison.Ordinal);
-        if (slash < 1 || slash == address.Length - 1)
+        if (slash < 1 || slash == address.Length - 1 || !BlobAddress.StaysInside(address))
         {
-            throw Refused("must be 'container/name', such as inputs/topics.csv");
+            throw Refused("must be 'container/name', such as inputs/topics.csv, without . and .. as parts");
         }
 
         var (container, name) = (address[..slash], address[(slash + 1)..]);

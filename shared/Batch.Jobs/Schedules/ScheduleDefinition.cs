@@ -90,7 +90,7 @@ public sealed record ScheduleDefinition
             var fields = cron.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
             return CronExpression.Parse(cron, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard);
         }
-        catch (CronFormatException e)
+        catch (Exception e) when (e is CronFormatException or MissingSeedException)
         {
             throw new InvalidJobException(
                 JobErrorCode.InvalidRequest, $"cron must be five fields (minute hour day month weekday), or six with seconds first; {JsonField.Quote(cron)}: {e.Message}", "cron");

@@ -51,9 +51,10 @@ internal sealed class ScheduleTemplate
     {
         var globals = Globals(values);
         var job = _job.DeepClone();
+        using var time = new CancellationTokenSource(LongestTime); // for all of its texts
         foreach (var (path, template) in _parsed)
         {
-            Replace(job, path, Render(path, template, globals));
+            Replace(job, path, Render(path, template, globals, time.Token));
         }
 
         return JsonSerializer.SerializeToUtf8Bytes(job, JobJson.Options);
@@ -88,9 +89,8 @@ internal sealed class ScheduleTemplate
         return members;
     }
 
-    private string Render(string path, Template template, ScriptObject globals)
+    private string Render(string path, Template template, ScriptObject globals, CancellationToken cancellationToken)
     {
-        using var time = new CancellationTokenSource(LongestTime);
         var context = new TemplateContext
         {
             StrictVariables = true,
@@ -101,7 +101,7 @@ internal sealed class ScheduleTemplate
             LimitToString = LongestText,
             RegexTimeOut = LongestTime,
             NewLine = "\n",
-            CancellationToken = time.Token,
+            CancellationToken = cancellationToken,
         };
         context.PushGlobal(globals);
         try
@@ -114,13 +114,13 @@ internal sealed class ScheduleTemplate
         }
     }
 
-    // Paths are segments joined by a character that no field name in use holds.
+    // Paths are JSON pointers (RFC 6901), without the first slash.
     private static IEnumerable<(string Path, string Text)> Strings(JsonNode? node, string path = "")
     {
         switch (node)
         {
             case JsonObject fields:
-                return fields.SelectMany(field => Strings(field.Value, path.Length == 0 ? field.Key : $"{path}/{field.Key}"));
+                return fields.SelectMany(field => Strings(field.Value, path.Length == 0 ? Escape(field.Key) : $"{path}/{Escape(field.Key)}"));
             case JsonArray items:
                 return items.SelectMany((item, index) => Strings(item, $"{path}/{index.ToString(CultureInfo.InvariantCulture)}"));
             case JsonValue value when value.TryGetValue<string>(out var text):
@@ -132,7 +132,7 @@ internal sealed class ScheduleTemplate
 
     private static void Replace(JsonNode job, string path, string text)
     {
-        var segments = path.Split('/');
+        string[] segments = [.. path.Split('/').Select(Unescape)];
         var parent = segments[..^1].Aggregate(job, (node, segment) => node is JsonArray items ? items[int.Parse(segment, CultureInfo.InvariantCulture)]! : node[segment]!);
         if (parent is JsonArray array)
         {
@@ -143,6 +143,10 @@ internal sealed class ScheduleTemplate
             parent[segments[^1]] = text;
         }
     }
+
+    private static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
+    private static string Unescape(string name) => name.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
 
     private static InvalidJobException Refused(string field, string path, string why) => new(
         JobErrorCode.InvalidRequest, $"the template in {field}.{path.Replace('/', '.')} cannot be rendered: {why}", field);

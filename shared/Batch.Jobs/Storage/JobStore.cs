@@ -32,9 +32,10 @@ public sealed class JobStore(StorageClients clients)
     private readonly BlobContainerClient _progress = clients.Blobs.GetBlobContainerClient(ProgressContainer);
     private readonly ExpiryIndex _expiries = new(clients);
 
-    /// <summary>The tenant's job of that id.</summary>
+    /// <summary>The tenant's job of that id; both may be any text.</summary>
     public async Task<Job?> FindAsync(string id, string tenant, CancellationToken cancellationToken) =>
-        await FindAsync(Job.Name(tenant, id), cancellationToken) is { } job && job.Tenant == tenant ? job : null;
+        JsonField.IsName(id) && JsonField.IsName(tenant) // storage would answer 400
+        && await FindAsync(Job.Name(tenant, id), cancellationToken) is { } job && job.Tenant == tenant ? job : null;
 
     /// <summary>Adds the job, or gives the one that has its id already.</summary>
     public async Task<Job> AddAsync(Job job, JobRequest? request, CancellationToken cancellationToken)

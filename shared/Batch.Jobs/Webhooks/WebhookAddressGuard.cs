@@ -19,10 +19,13 @@ public sealed class WebhookAddressGuard(IOptions<WebhookOptions> options)
             "192.88.99.0/24", "192.168.0.0/16",
             "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
             "168.63.129.16/32", // Azure's platform address
-            "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10",
+            "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/63", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
             "fec0::/10", "ff00::/8",
         }.Select(network => IPNetwork.Parse(network)),
     ];
+
+    /// <summary>Gives the addresses of a name, asked once for every connection.</summary>
+    internal Func<string, CancellationToken, Task<IPAddress[]>> Resolve { get; init; } = Dns.GetHostAddressesAsync;
 
     /// <summary>
     /// The handler of the webhook client: guarded, without redirects, and without a proxy, which would connect in our place.
@@ -44,7 +47,8 @@ public sealed class WebhookAddressGuard(IOptions<WebhookOptions> options)
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
-        var addresses = await Dns.GetHostAddressesAsync(context.DnsEndPoint.Host, cancellationToken);
+        var host = context.DnsEndPoint.Host;
+        var addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await Resolve(host, cancellationToken);
         var allowed = options.Value.AllowPrivateAddresses ? addresses : [.. addresses.Where(IsPublic)];
         if (allowed.Length == 0)
         {

@@ -1,6 +1,7 @@
 using Batch.Inference.Engine;
 using Batch.Inference.Layers;
 using Batch.Inference.Models;
+using Batch.Inference.Weights;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Tests.Engine;
@@ -109,7 +110,7 @@ public class DeviceTests
         using var folder = TinyModel.Create("gpt2");
         var model = folder.Load();
         var before = EngineRuns.LastLogits(model, [1, 2, 3]);
-        ModelLoader.WarmUp(model.Runner.Model, model.Tokenizer, new EngineOptions(), ScalarType.Float32, CPU, 50);
+        ModelLoader.WarmUp(model.Runner.Model, model.Tokenizer, new EngineOptions(), ScalarType.Float32, LayerPlacement.On(CPU), 50);
         Assert.Equal(before, EngineRuns.LastLogits(model, [1, 2, 3]));
         model.Runner.Dispose();
     }

@@ -29,6 +29,25 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void Schedule_NeverStallsATextIntoWhichTokensWereInjected_WhileAMoreUrgentPromptIsPrefilled()
+    {
+        var scheduler = new Scheduler(4, 16, new BlockPool(100, 4));
+        var decoding = NewSequence(3, 50, 0);
+        scheduler.Add(decoding);
+        scheduler.Computed(scheduler.Schedule().Single());
+        scheduler.Add(NewSequence(100, 5, 1, priority: 1));
+
+        for (var i = 0; i < 5; i++)
+        {
+            Enumerable.Repeat(1, 4).ToList().ForEach(decoding.Append);
+            var step = scheduler.Schedule();
+            Assert.Equal([4, 12], step.Select(s => s.Tokens));
+            Assert.Same(decoding, step[0].Sequence);
+            step.ToList().ForEach(scheduler.Computed);
+        }
+    }
+
+    [Fact]
     public void Schedule_TakesSmallPromptsAtOnce_BesideAHugeOne_WhichGetsAllThatTheyDoNotNeed()
     {
         var scheduler = new Scheduler(8, 16, new BlockPool(30_000, 4));

@@ -21,13 +21,13 @@ public class SchedulerTraceTests
     // Kind: prompts of one kind begin alike.
     private sealed record Arrival(int AtStep, int Kind, int Prompt, int MaxTokens, int Priority);
 
-    private sealed record Options(int MaxSequences, int Budget, int Blocks, bool Caching);
+    private sealed record Options(int MaxSequences, int Budget, int Blocks, bool Caching, bool Guesses);
 
     [Fact]
     public void Schedule_KeepsItsInvariants_OnRandomTraces()
     {
         var arrivals = Gen.Select(Gen.Int[0, 30], Gen.Int[0, 1], Gen.Int[1, 60], Gen.Int[1, 40], Gen.OneOf(Gen.Int[0, 2], Gen.Const(GenerationRequest.Urgent))).Select((a, k, p, m, r) => new Arrival(a, k, p, m, r)).Array[1, 30];
-        var options = Gen.Select(Gen.Int[1, 6], Gen.Int[4, 120], Gen.Int[26, 60], Gen.Bool).Select((s, b, n, c) => new Options(s, b, n, c));
+        var options = Gen.Select(Gen.Int[1, 6], Gen.Int[4, 120], Gen.Int[26, 60], Gen.Bool, Gen.Bool).Select((s, b, n, c, g) => new Options(s, b, n, c, g));
         var events = Gen.Frequency((3, Gen.Const(Event.Nothing)), (1, Gen.Enum<Event>())).Array[0, 200];
         Gen.Select(arrivals, options, events, Gen.Int).Sample((a, o, e, seed) => new Trace(a, o, e, seed).Run(), iter: 500);
     }
@@ -93,7 +93,8 @@ public class SchedulerTraceTests
 
         private void CheckStep(Scheduler scheduler, List<ScheduledSequence> scheduled)
         {
-            Assert.InRange(scheduled.Sum(s => s.Tokens), 0, options.Budget);
+            Assert.InRange(scheduled.Sum(s => s.Rows), 0, options.Budget);
+            Assert.True(scheduled.All(s => s.Guess.Length == 0) || scheduled.Sum(s => s.Rows) <= options.MaxSequences);
             Assert.InRange(scheduler.Running, 0, options.MaxSequences);
             Assert.Equal(scheduled.Count, scheduled.Select(s => s.Sequence).Distinct().Count());
             Assert.True(scheduled.Count > 0 || scheduler.Running + scheduler.Waiting == 0);
@@ -110,19 +111,20 @@ public class SchedulerTraceTests
         // As a layer does: all rows are written, then each sequence must find its own past, nobody else's.
         private void Compute(List<ScheduledSequence> scheduled)
         {
-            foreach (var (sequence, tokens) in scheduled)
+            foreach (var share in scheduled)
             {
-                var past = Past(sequence);
-                for (var at = sequence.ComputedTokens; at < sequence.ComputedTokens + tokens; at++)
+                var (sequence, past) = (share.Sequence, Past(share));
+                for (var at = sequence.ComputedTokens; at < sequence.ComputedTokens + share.Rows; at++)
                 {
                     _cache[Slot(sequence, at)] = past[at];
                 }
             }
-            foreach (var (sequence, tokens) in scheduled)
+            foreach (var share in scheduled)
             {
-                Assert.InRange(tokens, 1, sequence.PendingTokens);
-                var past = Past(sequence);
-                for (var at = 0; at < sequence.ComputedTokens + tokens; at++)
+                var (sequence, past) = (share.Sequence, Past(share));
+                Assert.InRange(share.Tokens, 1, sequence.PendingTokens);
+                Assert.True(share.Guess.Length == 0 || share.Tokens == sequence.PendingTokens);
+                for (var at = 0; at < sequence.ComputedTokens + share.Rows; at++)
                 {
                     Assert.Equal(past[at], _cache[Slot(sequence, at)]);
                 }
@@ -134,29 +136,44 @@ public class SchedulerTraceTests
         {
             var sequence = share.Sequence;
             scheduler.Computed(share);
-            if (sequence.PendingTokens == 0)
+            var right = 0;
+            while (sequence.PendingTokens == 0)
             {
                 sequence.Append((int)(Past(sequence)[^1] & 1) + _rollbacks);
                 if (sequence.CompletionTokens >= sequence.Sampling.MaxTokens)
                 {
                     scheduler.Remove(sequence);
                     _ended++;
+                    return;
                 }
+                if (right < share.Guess.Length && share.Guess.Span[right] == sequence.Tokens[^1])
+                {
+                    scheduler.Confirmed(sequence);
+                    right++;
+                }
+            }
+            if (share.Guess.Length > 0)
+            {
+                sequence.Lookup!.Observe(share.Guess.Length, right);
             }
         }
 
         private static int Slot(Sequence sequence, int position) => sequence.Blocks[position / BlockSize] * BlockSize + position % BlockSize;
 
-        private static long[] Past(Sequence sequence)
+        private static long[] Past(ScheduledSequence share) => Past([.. share.Sequence.Tokens, .. share.Guess.Span]);
+
+        private static long[] Past(Sequence sequence) => Past(sequence.Tokens);
+
+        private static long[] Past(IEnumerable<int> tokens)
         {
             var hash = 17L;
-            return sequence.Tokens.Select(t => hash = Extend(hash, t)).ToArray();
+            return tokens.Select(t => hash = Extend(hash, t)).ToArray();
         }
 
         private static long Extend(long hash, int token) => (hash ^ (token + 1)) * 1099511628211L + 31;
 
         // A prompt goes on as a text would, so that it may find blocks of texts.
-        private static Sequence NewSequence(Arrival arrival, int i)
+        private Sequence NewSequence(Arrival arrival, int i)
         {
             int[] prompt = new int[arrival.Prompt];
             var hash = Extend(17L, prompt[0] = arrival.Kind);
@@ -165,7 +182,7 @@ public class SchedulerTraceTests
                 hash = Extend(hash, prompt[at] = (int)(hash & 1));
             }
             var request = new GenerationRequest($"{i}", prompt, new SamplingParams { MaxTokens = arrival.MaxTokens }, arrival.Priority);
-            return new Sequence(request, 0, new TextStream(new CharacterTokenizer(100), []), i);
+            return new Sequence(request, 0, new TextStream(new CharacterTokenizer(100), []), i) { Lookup = options.Guesses ? new PromptLookup(8, 4, prompt.Length + arrival.MaxTokens) : null };
         }
     }
 }

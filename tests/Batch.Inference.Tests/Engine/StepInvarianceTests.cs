@@ -1,4 +1,6 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Kernels;
+using static TorchSharp.torch;
 
 namespace Batch.Inference.Tests.Engine;
 
@@ -20,10 +22,13 @@ public class StepInvarianceTests
     [InlineData("phi3", 1, "float32")]
     [InlineData("gemma2", 2, "float32")]
     [InlineData("gemma3_text", 1, "bfloat16")]
-    public void Run_GivesTheSameLogits_BitForBit_HoweverTheTokensAreCutIntoSteps(string family, int threads, string dtype)
+    [InlineData("llama", 2, "bfloat16", "int8")]
+    [InlineData("gpt2", 1, "float32", "int8")]
+    public void Run_GivesTheSameLogits_BitForBit_HoweverTheTokensAreCutIntoSteps(string family, int threads, string dtype, string weights = "auto")
     {
+        Assert.SkipUnless(weights == "auto" || Brgemm.Serves(dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32), $"this processor has no packed {dtype} kernel");
         using var folder = TinyModel.Create(family);
-        var model = ModelLoader.Load(new EngineOptions { ModelPath = folder.Path, Device = "cpu", Threads = threads, DType = dtype }, new CharacterTokenizer(TinyModel.Vocabulary));
+        var model = ModelLoader.Load(new EngineOptions { ModelPath = folder.Path, Device = "cpu", Threads = threads, DType = dtype, WeightDType = weights }, new CharacterTokenizer(TinyModel.Vocabulary));
         var ids = EngineRuns.Prompts(60, 60).SelectMany(p => p).Take(Length).ToArray();
         foreach (var prompt in new[] { 17, 65, Length })
         {

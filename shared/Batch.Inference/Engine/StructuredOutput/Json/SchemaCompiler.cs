@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Batch.Inference.Engine.StructuredOutput.Json;
@@ -34,15 +35,7 @@ internal sealed class SchemaCompiler
     public static Grammar? Compile(string json, CharacterSet alphabet, CompileBudget budget)
     {
         using var document = Parse(json);
-        try
-        {
-            return Compile(document.RootElement, alphabet, budget);
-        }
-        catch (InvalidOperationException)
-        {
-            // What System.Text.Json throws for a string that is not Unicode.
-            throw StructuredOutputParams.Refused("json_schema", "it holds text that is not Unicode, such as half a surrogate pair");
-        }
+        return Compile(document.RootElement, alphabet, budget);
     }
 
     private static Grammar? Compile(JsonElement schema, CharacterSet alphabet, CompileBudget budget)
@@ -60,7 +53,11 @@ internal sealed class SchemaCompiler
     {
         try
         {
-            return JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = DeepestSchema });
+            return JsonText.Parse(Encoding.UTF8.GetBytes(json), new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = DeepestSchema });
+        }
+        catch (NotUnicodeException)
+        {
+            throw StructuredOutputParams.Refused("json_schema", "it holds text that is not Unicode, such as half a surrogate pair");
         }
         catch (JsonException e)
         {
