@@ -32,6 +32,6 @@ done
 [ ! -e "$folder/home/site/wwwroot/Batch.LocalHost.dll" ] || { echo "the local host is in the image"; exit 1; }
 [ ! -e "$folder/home/site/wwwroot/local.settings.sample.json" ] || { echo "the sample of settings is in the image"; exit 1; }
 buildah inspect --format 'user {{.OCIv1.Config.User}}, ports {{.OCIv1.Config.ExposedPorts}}, first process {{.OCIv1.Config.Cmd}}, version {{index .OCIv1.Config.Labels "org.opencontainers.image.version"}}' batch-worker:check
-du -sh "$folder/home/site/wwwroot" | cut -f1
+printf '\n%s in /home/site/wwwroot\n' "$(du -sh "$folder/home/site/wwwroot" | cut -f1)"
 buildah rm "$container" > /dev/null
 echo "the stages up to the worker build ($accelerator)"
