@@ -23,7 +23,7 @@ internal sealed class LocalServer : IAsyncDisposable
 
     public string StorageConnection => _storage.ConnectionString;
 
-    /// <param name="dataFolder">Holds everything that must survive: queues, tables, blobs, the webhook secret, the API key.</param>
+    /// <param name="dataFolder">Holds everything that must survive: queues, tables, blobs, the webhook secret and key, the API key.</param>
     /// <param name="port">0 takes a free one.</param>
     /// <param name="settings">Settings of the functions, Name=Value; they win over all others.</param>
     /// <param name="log">Told what takes long.</param>
@@ -40,7 +40,8 @@ internal sealed class LocalServer : IAsyncDisposable
                 $"--Engine:ModelPath={(BlobModel.IsAddress(model) ? model : Path.GetFullPath(model))}",
                 $"--LocalHost:Port={port}",
                 "--LocalHost:QueueLock=00:00:20", // after a kill the next start has no other host to wait for
-                $"--Webhooks:Secret={WebhookSecret(dataFolder)}",
+                $"--Webhooks:Secret={ReadOrDraw(dataFolder, "webhook-secret", "whsec_")}",
+                $"--Webhooks:EncryptionKey={ReadOrDraw(dataFolder, "webhook-encryption-key", "")}",
                 "--Webhooks:AllowHttp=true",
                 "--Webhooks:AllowPrivateAddresses=true",
                 .. settings.Select(s => $"--{s}"),
@@ -85,13 +86,13 @@ internal sealed class LocalServer : IAsyncDisposable
         await _storage.DisposeAsync();
     }
 
-    // Drawn once for a data folder, so that receivers can keep it.
-    private static string WebhookSecret(string dataFolder)
+    // Drawn once for a data folder, so that receivers can keep the one and storage what the other encrypted.
+    private static string ReadOrDraw(string dataFolder, string name, string prefix)
     {
-        var file = Path.Combine(dataFolder, "webhook-secret");
+        var file = Path.Combine(dataFolder, name);
         if (!File.Exists(file))
         {
-            File.WriteAllText(file, $"whsec_{Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))}");
+            File.WriteAllText(file, prefix + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
         }
         return File.ReadAllText(file).Trim();
     }

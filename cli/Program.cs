@@ -18,6 +18,7 @@ var root = new RootCommand("Batch turns queued writing jobs into text. Exit code
     ScheduleCommands.Create(),
     BatchCommands.Create(),
     FileCommands.Create(),
+    EndpointCommands.Create(),
     KeyCommands.Create(),
     VerifyCommand.Create(),
     DoctorCommand.Create(),

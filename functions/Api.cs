@@ -33,8 +33,10 @@ internal static class Api
             JobErrorCode.InsufficientPermissions => StatusCodes.Status403Forbidden,
             JobErrorCode.QueueFull => StatusCodes.Status429TooManyRequests,
             JobErrorCode.RequestTooLarge => StatusCodes.Status413PayloadTooLarge,
-            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound or JobErrorCode.ScheduleNotFound or JobErrorCode.FileNotFound or JobErrorCode.BatchNotFound => StatusCodes.Status404NotFound,
-            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy or JobErrorCode.BatchFinished => StatusCodes.Status409Conflict,
+            JobErrorCode.JobNotFound or JobErrorCode.KeyNotFound or JobErrorCode.ScheduleNotFound or JobErrorCode.FileNotFound or JobErrorCode.BatchNotFound
+                or JobErrorCode.WebhookEndpointNotFound or JobErrorCode.DeliveryNotFound => StatusCodes.Status404NotFound,
+            JobErrorCode.IdempotencyConflict or JobErrorCode.JobFinished or JobErrorCode.ScheduleBusy or JobErrorCode.BatchFinished
+                or JobErrorCode.WebhookEndpointDisabled => StatusCodes.Status409Conflict,
             _ => StatusCodes.Status400BadRequest,
         };
         return Error(e, status);

@@ -112,19 +112,28 @@ public static class Program
         services.AddSingleton<CompletionEndpoint>();
 
         // The world is told.
-        services.AddSingleton<JobEventFormat>();
+        services.AddSingleton<EventFormat>();
+        services.AddSingleton<EndpointStore>();
+        services.AddSingleton<DeliveryStore>();
+        services.AddSingleton<WebhookFanOut>();
         services.AddSingleton(provider => EventSink.Create(
             provider.GetRequiredService<JobQueues>(),
+            provider.GetRequiredService<WebhookFanOut>(),
+            provider.GetRequiredService<EventFormat>(),
             provider.GetRequiredService<IOptions<EventGridOptions>>().Value,
             AzureCredential.FromConfiguration(builder.Configuration)));
         services.AddSingleton<EventPublisher>();
+        services.AddSingleton<BatchEvents>();
+
+        // Webhooks are sent, attempt after attempt.
+        services.AddSingleton<EndpointSecrets>();
+        services.AddSingleton<EndpointHealth>();
+        services.AddSingleton<WebhookTargets>();
         services.AddSingleton<WebhookAddressGuard>();
         services.AddHttpClient<WebhookCalls>(http => http.Timeout = WebhookCalls.Timeout)
             .ConfigurePrimaryHttpMessageHandler(provider => provider.GetRequiredService<WebhookAddressGuard>().CreateHandler())
             .RemoveAllLoggers();
-        services.AddTransient<BatchWebhook>();
         services.AddTransient<WebhookSender>();
-        services.AddSingleton<BatchEvents>();
 
         // People look after their jobs.
         services.AddSingleton<JobReader>();
@@ -133,6 +142,8 @@ public static class Program
         services.AddSingleton<JobSweep>();
         services.AddSingleton<BatchReader>();
         services.AddSingleton<BatchControl>();
+        services.AddSingleton<EndpointControl>();
+        services.AddSingleton<DeliveryControl>();
 
         // Jobs by the clock.
         services.AddSingleton<ScheduleStore>();
@@ -147,6 +158,7 @@ public static class Program
         services.AddSingleton<IExpiring, BatchExpiry>();
         services.AddSingleton<IExpiring, IdempotencyKeyExpiry>();
         services.AddSingleton<IExpiring, ScheduleRunExpiry>();
+        services.AddSingleton<IExpiring, DeliveryExpiry>();
         services.AddSingleton<IExpiring, AuditExpiry>();
         services.AddSingleton<Sweeper>();
 

@@ -7,6 +7,7 @@ using Batch.Functions.Batches;
 using Batch.Functions.Completions;
 using Batch.Functions.Files;
 using Batch.Functions.Schedules;
+using Batch.Functions.Webhooks;
 using Batch.Jobs;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -36,13 +37,14 @@ internal sealed class EdgeTargets : IDisposable
         Body("http-job", Create<SubmitJob>().RunAsync, """{"prompt":"Once","webhook_url":"https://example.org/"}""", """{"id":"a-1","prompt_token_ids":[1,2]}""", """{"input_blob":"inputs/a.json","max_tokens":3}"""),
         Body("http-batch", Create<CreateBatch>().RunAsync, """{"input_blob":"inputs/lines.jsonl","output_folder":{"url":"outputs/one"},"endpoint":"/v1/completions","completion_window":"24h"}""", """{"input_file_id":"file-1","endpoint":"/v1/completions","completion_window":"24h"}"""),
         Body("http-schedule", Create<CreateSchedule>().RunAsync, """{"cron":"0 6 * * *","job":{"prompt":"Of {{ row.topic }}"},"rows_blob":"inputs/rows.csv"}""", """{"cron":"0 6 * * *","job":{"input_blob":"inputs/{{ run }}.txt"}}"""),
+        Body("http-endpoint", Create<CreateWebhookEndpoint>().RunAsync, """{"url":"https://example.org/","events":["batch.job.*","batch.completed"],"format":"cloudevents","status":"disabled","description":"news"}"""),
         Body("http-completion", Create<CreateCompletion>().RunAsync, """{"model":"instant","prompt":"Once","max_tokens":5,"stream":false}""", """{"prompt":[1,2,3],"stream":true,"stream_options":{"include_usage":true}}"""),
         Body("http-chat", Create<CreateChatCompletion>().RunAsync, """{"messages":[{"role":"user","content":"Write"}],"max_completion_tokens":5,"logprobs":true,"top_logprobs":2}"""),
         FuzzTarget.Of("upload", Uploads, ["\r\n", "--b", "--b--", "Content-Disposition: form-data", "; name=\"file\"", "; filename=\"../../x\"", "; filename*=UTF-8''%00", "Content-Type: x", "multipart/form-data", "boundary=", "boundary=\"\"", "Content-Transfer-Encoding: base64"], Upload),
         FuzzTarget.Of("ids", ["job_1", "file-00ff", "batch_0123", "sched_1", "a.b_c-d"], ["/", "\\", "#", "?", "%2f", "..", "'", "\u0001", "\n", " ", "好", "or 1 eq 1"], Ask),
         FuzzTarget.Of("rows", ["topic,tone\nrain,dry\n\"a, b\",\"c \"\"d\"\"\"\n", "{\"topic\":\"rain\"}\n{\"topic\":\"snow\"}\n"], ["\n", ",", "\"", "\r\n", "{\"topic\":1}", "[]"], Rows),
         Message("queue-job", message => Create<ProcessJob>().RunAsync(message, CancellationToken.None), """{"jobId":"job_1"}""", """{"id":"a-1","prompt":"Once","webhook_url":"https://example.org/"}"""),
-        Message("queue-webhook", message => Create<DeliverEvent>().RunAsync(message, CancellationToken.None), """{"jobId":"job_1","attempt":2}""", """{"tenant":"default","batchId":"batch_1","attempt":1}"""),
+        Message("queue-webhook", message => Create<DeliverEvent>().RunAsync(message, CancellationToken.None), """{"log":"job default job_1","delivery":"del_1","attempt":2}""", """{"log":"endpoint we_1","delivery":"del_1","attempt":1,"replay":true}"""),
         Message("queue-lines", message => Create<ProcessLines>().RunAsync(message, CancellationToken.None), """{"tenant":"default","batch":"batch_1","slice":1,"at":{"offset":0,"length":10,"first_line":1,"lines":1,"tokens":5}}"""),
         Message("queue-dispatch", message => Create<DispatchBatches>().RunAsync(message, CancellationToken.None), """{"turn":5}""", """{"tenant":"default","validate":"batch_1"}""", "{}"),
     ];

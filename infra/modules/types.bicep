@@ -39,6 +39,7 @@ var queues = {
   failedJobs: 'batch-jobs-failed'
   events: 'batch-events'
   webhooks: 'batch-webhooks'
+  poisonWebhooks: 'batch-webhooks-poison'
   lines: 'batch-lines'
   poisonLines: 'batch-lines-poison'
   dispatch: 'batch-dispatch'
@@ -47,7 +48,19 @@ var queues = {
 
 @export()
 @description('Tables, as the code names them.')
-var tables = ['jobs', 'audit', 'apikeys', 'schedules', 'scheduleruns', 'files', 'batches', 'expiries', 'idempotency']
+var tables = [
+  'jobs'
+  'audit'
+  'apikeys'
+  'schedules'
+  'scheduleruns'
+  'files'
+  'batches'
+  'expiries'
+  'idempotency'
+  'webhookendpoints'
+  'webhookdeliveries'
+]
 
 @export()
 @description('Blob containers, as the code names them.')

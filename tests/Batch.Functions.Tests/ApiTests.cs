@@ -216,7 +216,7 @@ public sealed class ApiTests(StorageEmulator storage)
     public async Task DeliverEvent_MarksTheWebhookFailed_WhenItsAddressIsPrivate()
     {
         await using var host = await RunningHost.StartAsync(storage, Scripted, settings: ["--Webhooks:Secret=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
-        var id = await host.SubmitForIdAsync("""{"prompt":"Once","webhook_url":"https://127.0.0.1/hook"}""");
+        var id = await host.SubmitForIdAsync("""{"prompt":"Once","webhook_url":"https://localhost/hook"}""");
         await host.FinishedAsync(id);
 
         JsonElement webhook;

@@ -7,8 +7,8 @@ namespace Batch.Infra.Tests;
 /// <summary>The template and the program agree on names, settings, port and probes.</summary>
 public sealed class AppTests
 {
-    private static readonly string[] Queues = ["batch-dispatch", "batch-dispatch-poison", "batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-lines", "batch-lines-poison", "batch-webhooks"];
-    private static readonly string[] Tables = ["apikeys", "audit", "batches", "expiries", "files", "idempotency", "jobs", "scheduleruns", "schedules"];
+    private static readonly string[] Queues = ["batch-dispatch", "batch-dispatch-poison", "batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-lines", "batch-lines-poison", "batch-webhooks", "batch-webhooks-poison"];
+    private static readonly string[] Tables = ["apikeys", "audit", "batches", "expiries", "files", "idempotency", "jobs", "scheduleruns", "schedules", "webhookdeliveries", "webhookendpoints"];
     private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "models", "outputs", "progress", "results"];
 
     // What the Functions host, its storage extension, ASP.NET, Azure Monitor, Azure.Identity and NVIDIA's container runtime read.

@@ -7,6 +7,7 @@ using Azure.Messaging.EventGrid;
 using Batch.Jobs.Events;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Tests.Batches;
+using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Tests;
 
@@ -91,9 +92,9 @@ public sealed class EventGridTests(StorageEmulator storage)
     public async Task SendAsync_SendsToTheQueueAlone_WhenNoTopicIsSet(string? endpoint)
     {
         await using var batch = await TestBatch.StartAsync(storage);
-        var sink = EventSink.Create(new JobQueues(batch.Clients), new EventGridOptions { TopicEndpoint = endpoint }, new NoCredential());
+        var sink = EventSink.Create(new JobQueues(batch.Clients), batch.Webhooks.FanOut, new EventFormat(Options.Create(new JobsOptions())), new EventGridOptions { TopicEndpoint = endpoint }, new NoCredential());
 
-        await sink.SendAsync("""{"id":"a:succeeded"}"""u8.ToArray(), TestBatch.Cancellation);
+        await sink.SendAsync(new TenantEvent("a:succeeded", "batch.job.succeeded", "nobody", "a", batch.Time.GetUtcNow(), new { }), null, TestBatch.Cancellation);
 
         Assert.Equal("a:succeeded", Assert.Single(await batch.EventsAsync()).GetProperty("id").GetString());
     }

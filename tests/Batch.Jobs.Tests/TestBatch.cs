@@ -10,11 +10,11 @@ using Azure.Storage.Queues.Models;
 using Batch.Inference.Engine;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
-using Batch.Jobs.Batches;
 using Batch.Jobs.Events;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Tests.Webhooks;
 using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -26,7 +26,7 @@ namespace Batch.Jobs.Tests;
 /// <summary>The whole of Batch.Jobs over real queues, tables and blobs, with a scripted engine and a clock that the test moves.</summary>
 internal sealed class TestBatch : IAsyncDisposable
 {
-    public const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    public const string Secret = TestWebhooks.Secret;
 
     public static readonly Caller Tester = Caller.Anyone("tester");
 
@@ -41,24 +41,20 @@ internal sealed class TestBatch : IAsyncDisposable
         Clients = ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
         var jobOptions = Options.Create(new JobsOptions { LeaseSeconds = 0 });
-        var webhookOptions = Options.Create(webhooks ?? new WebhookOptions { Secret = Secret });
+        webhooks ??= new WebhookOptions { Secret = Secret };
         var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
         Engines = new EngineHost((_, _) => engine ?? Engine, engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
         Store = new JobStore(Clients);
         var queues = new JobQueues(Clients);
         var metrics = new JobMetrics(_services.GetRequiredService<IMeterFactory>());
         var log = new AuditLog(Clients, Options.Create(audit ?? new AuditOptions()), Time);
-        var format = new JobEventFormat(Store, jobOptions);
-        _events = new EventPublisher(Store, new EventSink(queues, topic), log, format, metrics, NullLogger<EventPublisher>.Instance);
-        Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, webhookOptions, Time);
+        Webhooks = new TestWebhooks(connectionString, Clients, webhooks, receiver, Time, topic);
+        _events = new EventPublisher(Store, Webhooks.Sink, log, metrics, NullLogger<EventPublisher>.Instance);
+        Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, Options.Create(webhooks), Time);
         Processor = NewProcessor();
         Control = new JobControl(Store, Intake, _events, log, Time);
         Reader = new JobReader(Store, Engines);
         Sweep = new JobSweep(Store, queues, new PoisonQueues(Clients), Intake, _events, Time, NullLogger<JobSweep>.Instance);
-        var handler = receiver ?? new WebhookAddressGuard(webhookOptions).CreateHandler();
-        var calls = new WebhookCalls(new HttpClient(handler) { Timeout = WebhookCalls.Timeout }, webhookOptions, metrics, Time);
-        Webhooks = new WebhookSender(
-            calls, format, Store, new BatchWebhook(calls, new BatchStore(Clients), queues, NullLogger<BatchWebhook>.Instance), queues, NullLogger<WebhookSender>.Instance);
     }
 
     public StorageFaults Faults { get; } = new();
@@ -83,7 +79,7 @@ internal sealed class TestBatch : IAsyncDisposable
 
     public JobSweep Sweep { get; }
 
-    public WebhookSender Webhooks { get; }
+    public TestWebhooks Webhooks { get; }
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

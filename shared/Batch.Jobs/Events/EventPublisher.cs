@@ -2,16 +2,17 @@ using System.Diagnostics;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Telemetry;
+using Batch.Jobs.Webhooks;
 using Microsoft.Extensions.Logging;
 
 namespace Batch.Jobs.Events;
 
 /// <summary>
-/// Tells the world of a finished job: audit log, events queue, Event Grid topic, webhook. Each step may be repeated and is, until the row says published;
+/// Tells the world of a finished job: the audit log, then every sink of events. Each step may be repeated and is, until the row says published;
 /// consumers tell repetitions by the event's id.
 /// </summary>
 public sealed partial class EventPublisher(
-    JobStore store, EventSink sink, AuditLog audit, JobEventFormat format, JobMetrics metrics, ILogger<EventPublisher> logger)
+    JobStore store, EventSink sink, AuditLog audit, JobMetrics metrics, ILogger<EventPublisher> logger)
 {
     public async Task<Job> PublishAsync(Job job, CancellationToken cancellationToken)
     {
@@ -23,11 +24,8 @@ public sealed partial class EventPublisher(
         using var span = Tracing.Start("publish event", ActivityKind.Internal, job.Traceparent, [new("cloudevents.event_id", job.EventId)]);
         await store.DeleteProgressAsync(job, cancellationToken);
         await audit.FinishedAsync(job, cancellationToken);
-        await sink.SendAsync(format.Encode(job), cancellationToken);
-        if (job.WebhookUrl is not null)
-        {
-            await sink.EnqueueWebhookAsync(job, cancellationToken);
-        }
+        var callback = job.WebhookUrl is { } url ? new Callback(DeliveryLog.OfJob(job.Tenant, job.Id), url, WebhookFormat.Cloudevents) : null;
+        await sink.SendAsync(JobEventData.EventOf(job, store), callback, cancellationToken);
 
         // Checkpoint: published. A crash before it sends the same event, under the same id, once more.
         var first = false;

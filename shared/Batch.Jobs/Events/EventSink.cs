@@ -1,33 +1,35 @@
 using Azure.Core;
 using Azure.Messaging.EventGrid;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 
 namespace Batch.Jobs.Events;
 
 /// <summary>
-/// Where the events of jobs and batches go: the queue <c>batch-events</c>, the Event Grid topic where one is set, and the webhooks' queue.
-/// Whatever fails is thrown; the event then stays pending and goes everywhere again, under the same id.
+/// Where every event goes: the queue <c>batch-events</c>, the webhooks that want it, and the Event Grid topic where one is set. Whatever fails
+/// is thrown; the event then stays pending and goes everywhere again, under the same id.
 /// </summary>
-public sealed class EventSink(JobQueues queues, EventGridPublisherClient? topic)
+public sealed class EventSink(JobQueues queues, WebhookFanOut webhooks, EventFormat format, EventGridPublisherClient? topic)
 {
-    public static EventSink Create(JobQueues queues, EventGridOptions options, TokenCredential credential) =>
-        new(queues, options.Topic is { } endpoint ? new EventGridPublisherClient(endpoint, credential) : null);
+    // A queue's message holds 64 KiB of base64, a topic's event 64 KiB.
+    private const int LargestEvent = 48_000;
 
-    /// <param name="cloudEvent">One CloudEvent in structured mode, as JSON in UTF-8.</param>
+    public static EventSink Create(JobQueues queues, WebhookFanOut webhooks, EventFormat format, EventGridOptions options, TokenCredential credential) =>
+        new(queues, webhooks, format, options.Topic is { } endpoint ? new EventGridPublisherClient(endpoint, credential) : null);
+
+    /// <param name="told">What happened.</param>
+    /// <param name="callback">The webhook that the object itself named, if it did.</param>
     /// <param name="cancellationToken">Ends the sending.</param>
-    public async Task SendAsync(ReadOnlyMemory<byte> cloudEvent, CancellationToken cancellationToken)
+    public async Task SendAsync(TenantEvent told, Callback? callback, CancellationToken cancellationToken)
     {
-        // The queue first: its readers do not wait for a topic that is away.
+        var cloudEvent = format.CloudEvent(told, LargestEvent);
+
+        // The topic last: nobody else waits for one that is away.
         await queues.SendEventAsync(cloudEvent, cancellationToken);
+        await webhooks.SendAsync(told, callback, cancellationToken);
         if (topic is not null)
         {
             await topic.SendEncodedCloudEventsAsync((byte[])[(byte)'[', .. cloudEvent.Span, (byte)']'], cancellationToken);
         }
     }
-
-    public Task EnqueueWebhookAsync(Job job, CancellationToken cancellationToken) =>
-        queues.EnqueueWebhookAsync(job, attempt: 1, TimeSpan.Zero, cancellationToken);
-
-    public Task EnqueueBatchWebhookAsync(string tenant, string batchId, CancellationToken cancellationToken) =>
-        queues.EnqueueBatchWebhookAsync(tenant, batchId, attempt: 1, TimeSpan.Zero, cancellationToken);
 }

@@ -40,5 +40,8 @@ public static class JobErrorCode
     public const string KeyNotFound = "key_not_found";
     public const string ScheduleNotFound = "schedule_not_found";
     public const string ScheduleBusy = "schedule_busy";
+    public const string WebhookEndpointNotFound = "webhook_endpoint_not_found";
+    public const string WebhookEndpointDisabled = "webhook_endpoint_disabled";
+    public const string DeliveryNotFound = "delivery_not_found";
     public const string RequestTooLarge = "request_too_large";
 }

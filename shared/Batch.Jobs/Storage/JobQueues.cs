@@ -16,6 +16,7 @@ public sealed class JobQueues(StorageClients clients)
 
     public const string Events = "batch-events";
     public const string Webhooks = "batch-webhooks";
+    public const string PoisonWebhooks = "batch-webhooks-poison";
 
     /// <summary>The longest that a message may stay invisible; a longer wait is made of several.</summary>
     public static readonly TimeSpan LongestDelay = TimeSpan.FromDays(7);
@@ -49,13 +50,7 @@ public sealed class JobQueues(StorageClients clients)
         await SendAsync(_events, cloudEvent, TimeSpan.Zero, cancellationToken);
     }
 
-    public Task EnqueueWebhookAsync(Job job, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendWebhookAsync(new WebhookMessage(job.Id, attempt, job.Tenant), delay, cancellationToken);
-
-    public Task EnqueueBatchWebhookAsync(string tenant, string batchId, int attempt, TimeSpan delay, CancellationToken cancellationToken) =>
-        SendWebhookAsync(new WebhookMessage(null, attempt, tenant, batchId), delay, cancellationToken);
-
-    private async Task SendWebhookAsync(WebhookMessage message, TimeSpan delay, CancellationToken cancellationToken)
+    internal async Task EnqueueDeliveryAsync(DeliveryMessage message, TimeSpan delay, CancellationToken cancellationToken)
     {
         using var span = Messages.Send(Webhooks);
         await SendAsync(_webhooks, JsonSerializer.SerializeToUtf8Bytes(message with { Traceparent = Tracing.Current }, Compact), delay, cancellationToken);
@@ -74,10 +69,10 @@ internal sealed record JobMessage(
     [property: JsonPropertyName("tenant")] string Tenant,
     [property: JsonPropertyName("traceparent")] string? Traceparent = null);
 
-/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1, for a job or a batch of a tenant, the default one where none is named.</summary>
-internal sealed record WebhookMessage(
-    [property: JsonPropertyName("jobId")] string? JobId,
+/// <summary>What waits on <c>batch-webhooks</c>: the attempt to make, from 1, of a delivery; a replay's begins the ladder anew.</summary>
+internal sealed record DeliveryMessage(
+    [property: JsonPropertyName("log")] string Log,
+    [property: JsonPropertyName("delivery")] string DeliveryId,
     [property: JsonPropertyName("attempt")] int Attempt,
-    [property: JsonPropertyName("tenant")] string? Tenant = null,
-    [property: JsonPropertyName("batchId")] string? BatchId = null,
+    [property: JsonPropertyName("replay")] bool IsReplay = false,
     [property: JsonPropertyName("traceparent")] string? Traceparent = null);

@@ -5,12 +5,15 @@ using System.Text;
 namespace Batch.Jobs.Storage;
 
 /// <summary>
-/// Ids that sort with the newest first, as tables list them: the milliseconds that are left of a 48-bit clock, then 80 random bits.
+/// Ids that sort with the newest first, as tables list them: the milliseconds that are left of a 48-bit clock, then 80 bits, which are random or
+/// follow from what the id is of.
 /// </summary>
 internal static class ObjectId
 {
     public const string File = "file-";
     public const string Batch = "batch_";
+    public const string WebhookEndpoint = "we_";
+    public const string Delivery = "del_";
 
     private const long LastMillisecond = (1L << 48) - 1;
 

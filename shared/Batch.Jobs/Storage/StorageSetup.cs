@@ -28,7 +28,7 @@ public sealed class StorageSetup(StorageClients clients) : IHostedLifecycleServi
 
     private static class Names
     {
-        public static readonly string[] Tables = [JobStore.JobsTable, Audit.AuditLog.AuditTable, Access.ApiKeyStore.ApiKeysTable, Idempotency.IdempotencyKeys.IdempotencyTable, Schedules.ScheduleStore.SchedulesTable, Schedules.ScheduleStore.RunsTable, Files.FileStore.FilesTable, Batches.BatchStore.BatchesTable, Retention.ExpiryIndex.ExpiriesTable];
+        public static readonly string[] Tables = [JobStore.JobsTable, Audit.AuditLog.AuditTable, Access.ApiKeyStore.ApiKeysTable, Idempotency.IdempotencyKeys.IdempotencyTable, Schedules.ScheduleStore.SchedulesTable, Schedules.ScheduleStore.RunsTable, Files.FileStore.FilesTable, Batches.BatchStore.BatchesTable, Retention.ExpiryIndex.ExpiriesTable, Webhooks.EndpointStore.EndpointsTable, Webhooks.DeliveryStore.DeliveriesTable];
         public static readonly string[] Containers = [JobStore.InputsContainer, JobStore.ResultsContainer, JobStore.ProgressContainer, Files.FileStore.FilesContainer, Batches.BatchBlobs.BatchesContainer, Batches.BatchBlobs.OutputsContainer];
         public static readonly string[] Queues = [JobQueues.Jobs, JobQueues.FailedJobs, JobQueues.Events, JobQueues.Webhooks, Batches.BatchQueues.Lines, Batches.BatchQueues.Dispatch];
     }

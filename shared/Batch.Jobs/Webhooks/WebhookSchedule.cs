@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Webhooks;
 
@@ -18,27 +17,26 @@ internal static class WebhookSchedule
     public static int LastAttempt => Delays.Length + 1;
 
     /// <summary>The wait after an attempt that ended so; null where there is none to come.</summary>
-    public static TimeSpan? DelayAfter(int attempt, string eventId, WebhookOutcome outcome) =>
-        outcome.MayRetry ? DelayAfter(attempt, eventId, outcome.RetryAfter) : null;
-
-    public static WebhookState StateAfter(WebhookOutcome outcome, TimeSpan? delay) =>
-        outcome.Error is null ? WebhookState.Delivered : delay is null ? WebhookState.Failed : WebhookState.Pending;
+    public static TimeSpan? DelayAfter(int attempt, string deliveryId, WebhookOutcome outcome) =>
+        outcome.Error is not null && outcome.MayRetry ? DelayAfter(attempt, deliveryId, outcome.RetryAfter) : null;
 
     /// <summary>
     /// The wait after <paramref name="attempt"/> (from 1) failed; null after the last. Up to a fifth longer than the ladder's step, by a
-    /// share that follows from the event and the attempt, so that many hooks that failed together do not return together; and at least what
+    /// share that follows from the delivery and the attempt, so that many hooks that failed together do not return together; and at least what
     /// the receiver asked for.
     /// </summary>
-    public static TimeSpan? DelayAfter(int attempt, string eventId, TimeSpan? retryAfter)
+    public static TimeSpan? DelayAfter(int attempt, string deliveryId, TimeSpan? retryAfter)
     {
         if (attempt >= LastAttempt)
         {
             return null;
         }
 
-        var share = SHA256.HashData(Encoding.UTF8.GetBytes($"{eventId}#{attempt}"))[0] / 255d;
-        var delay = Delays[Math.Max(attempt, 1) - 1] * (1 + (share / 5));
+        var delay = Delays[Math.Max(attempt, 1) - 1] * (1 + (Share(deliveryId, attempt) / 5));
         var asked = retryAfter > LongestWait ? LongestWait : retryAfter ?? TimeSpan.Zero;
         return delay > asked ? delay : asked;
     }
+
+    /// <summary>Between 0 and 1, the same for one attempt of one delivery.</summary>
+    public static double Share(string deliveryId, int attempt) => SHA256.HashData(Encoding.UTF8.GetBytes($"{deliveryId}#{attempt}"))[0] / 255d;
 }

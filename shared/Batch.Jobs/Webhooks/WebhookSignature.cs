@@ -7,7 +7,7 @@ namespace Batch.Jobs.Webhooks;
 /// <summary>Standard Webhooks 1.0: HMAC-SHA256 over <c>id.timestamp.body</c>, one signature per secret.</summary>
 internal static class WebhookSignature
 {
-    private const string Prefix = "whsec_";
+    public const string Prefix = "whsec_";
 
     /// <summary>The key of a secret; null when it is not <c>whsec_</c> and base64 of 24 to 64 bytes.</summary>
     public static byte[]? ReadSecret(string secret)

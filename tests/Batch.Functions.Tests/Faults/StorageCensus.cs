@@ -73,6 +73,8 @@ internal sealed class StorageCensus
         "idempotency" => WillExpire("idempotency-key", row.RowKey),
         "schedules" => true,
         "scheduleruns" => Rows("schedules").Any(schedule => row.PartitionKey.Contains(schedule.RowKey, StringComparison.Ordinal)),
+        "webhookdeliveries" => (!row.RowKey.StartsWith("open_", StringComparison.Ordinal) || row.GetString("State") == "Failed")
+            && WillExpire("webhook-delivery", row.RowKey[row.RowKey.IndexOf("del_", StringComparison.Ordinal)..]),
         "audit" or "expiries" => true,
         "apikeys" => true,
         _ => false,

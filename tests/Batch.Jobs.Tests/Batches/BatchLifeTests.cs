@@ -4,6 +4,7 @@ using Batch.Jobs.Audit;
 using Batch.Jobs.Batches;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Webhooks;
 
 namespace Batch.Jobs.Tests.Batches;
 
@@ -50,8 +51,9 @@ public sealed class BatchLifeTests(StorageEmulator storage)
         var batch = await batches.CreateAsync(TestBatches.Lines(1), more: ""","webhook_url":"https://example.org/hook" """);
 
         await batches.FinishedAsync(batch);
-        await batches.Webhook.DeliverAsync(batch.Tenant, batch.Id, 1, Cancellation);
-        await batches.Webhook.DeliverAsync(batch.Tenant, batch.Id, 1, Cancellation);
+        var delivery = await batches.Webhooks.Deliveries.ListAsync(DeliveryLog.OfBatch(batch.Id), null, null, Cancellation).SingleAsync(Cancellation);
+        await batches.Webhooks.AttemptAsync(delivery);
+        await batches.Webhooks.AttemptAsync(delivery);
 
         var sent = Assert.Single(await batches.EventsAsync());
         Assert.Equal(($"{batch.Id}:completed", "batch.completed", batch.Id), (Text(sent, "id"), Text(sent, "type"), Text(sent, "subject")));

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json;
 using Azure.Messaging.EventGrid;
@@ -8,13 +7,12 @@ using Batch.Inference.Engine;
 using Batch.Jobs.Access;
 using Batch.Jobs.Audit;
 using Batch.Jobs.Batches;
-using Batch.Jobs.Events;
 using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Tests.Webhooks;
 using Batch.Jobs.Webhooks;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -24,9 +22,6 @@ namespace Batch.Jobs.Tests.Batches;
 /// <summary>Batches over real queues, tables and blobs, with a scripted engine, a clock that the test moves, and the test as their host.</summary>
 internal sealed class TestBatches : IAsyncDisposable
 {
-    public const string Secret = TestBatch.Secret;
-
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly QueueServiceClient _host;
     private readonly LineRunner _runner;
 
@@ -35,7 +30,7 @@ internal sealed class TestBatches : IAsyncDisposable
         Clients = TestBatch.ClientsOf(connectionString, Faults);
         _host = new QueueServiceClient(connectionString, StorageClients.QueueOptions);
         var (batchOptions, jobOptions) = (Options.Create(options ?? new BatchOptions()), Options.Create(new JobsOptions { LeaseSeconds = 0 }));
-        var webhooks = Options.Create(new WebhookOptions { Secret = Secret });
+        var webhooks = Options.Create(new WebhookOptions { Secret = TestWebhooks.Secret });
         var engineOptions = Options.Create(new EngineOptions { ModelPath = "/models/scripted" });
         Engines = new EngineHost((_, _) => loads ? Engine : throw new FileNotFoundException("not yet"), engineOptions, Options.Create(new ModelsOptions()), Time, NullLogger<EngineHost>.Instance);
         Files = new FileStore(Clients, Time);
@@ -50,15 +45,13 @@ internal sealed class TestBatches : IAsyncDisposable
         var generator = new JobGenerator(Engines, new GenerationDefaults(), new JobStore(Clients), jobOptions, Time);
         _runner = new LineRunner(generator, Engines, Time, NullLogger<LineRunner>.Instance);
         Slices = NewSlices();
-        var jobQueues = new JobQueues(Clients);
+        Webhooks = new TestWebhooks(connectionString, Clients, webhooks.Value, Receiver, Time, topic);
         Dispatcher = NewDispatcher();
-        var calls = new WebhookCalls(new HttpClient(Receiver), webhooks, new JobMetrics(_services.GetRequiredService<IMeterFactory>()), Time);
-        Webhook = new BatchWebhook(calls, Store, jobQueues, NullLogger<BatchWebhook>.Instance);
 
         BatchDispatcher NewDispatcher() => new(
             Store, Blobs, Queues, new BatchValidator(Store, Blobs, Clients, Files, Engines, batchOptions),
             new BatchCollector(Store, Blobs, new BatchFiles(Blobs, Files), Time),
-            new BatchEvents(Store, new EventSink(jobQueues, topic), Reader, audit, jobOptions, NullLogger<BatchEvents>.Instance),
+            new BatchEvents(Store, Webhooks.Sink, Reader, audit, NullLogger<BatchEvents>.Instance),
             new DispatchTurns(Clients, Queues, Time), batchOptions, Time, NullLogger<BatchDispatcher>.Instance);
     }
 
@@ -90,7 +83,7 @@ internal sealed class TestBatches : IAsyncDisposable
 
     public BatchDispatcher Dispatcher { get; }
 
-    public BatchWebhook Webhook { get; }
+    public TestWebhooks Webhooks { get; }
 
     public RecordingReceiver Receiver { get; } = new();
 
@@ -229,7 +222,6 @@ internal sealed class TestBatches : IAsyncDisposable
     {
         await Engines.StopAsync(CancellationToken.None);
         await Engines.DisposeAsync();
-        await _services.DisposeAsync();
     }
 
     private async Task RunAsync(QueueMessage message)

@@ -3,9 +3,9 @@ using Batch.Jobs.Storage;
 using Batch.Jobs.Telemetry;
 using Batch.Jobs.Webhooks;
 
-namespace Batch.Functions;
+namespace Batch.Functions.Webhooks;
 
-/// <summary>Makes one attempt at a finished job's webhook.</summary>
+/// <summary>Makes one attempt of a delivery.</summary>
 public sealed class DeliverEvent(QueueConsumer consumer, WebhookSender webhooks)
 {
     [Function(nameof(DeliverEvent))]

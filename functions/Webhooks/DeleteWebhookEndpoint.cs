@@ -1,0 +1,23 @@
+using Batch.Jobs.Access;
+using Batch.Jobs.Webhooks;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions.Webhooks;
+
+/// <summary>Deletes a webhook endpoint; what waits for it is dropped.</summary>
+public sealed class DeleteWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
+{
+    [Function(nameof(DeleteWebhookEndpoint))]
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
+        string id,
+        CancellationToken cancellationToken) => gate.RunAsync(
+            request,
+            ApiScopes.Submit,
+            async caller =>
+            {
+                await endpoints.DeleteAsync(id, caller, cancellationToken);
+                return Api.Json(new { Id = id, Object = "webhook_endpoint", Deleted = true });
+            },
+            cancellationToken);
+}

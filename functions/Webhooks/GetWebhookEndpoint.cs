@@ -1,0 +1,19 @@
+using Batch.Jobs.Access;
+using Batch.Jobs.Webhooks;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions.Webhooks;
+
+/// <summary>A webhook endpoint, with how it fares and without its secret.</summary>
+public sealed class GetWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
+{
+    [Function(nameof(GetWebhookEndpoint))]
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
+        string id,
+        CancellationToken cancellationToken) => gate.RunAsync(
+            request,
+            ApiScopes.Read,
+            async caller => Api.Json(await endpoints.GetAsync(id, caller, cancellationToken)),
+            cancellationToken);
+}

@@ -1,0 +1,24 @@
+using Batch.Jobs.Access;
+using Batch.Jobs.Webhooks;
+using Microsoft.AspNetCore.Http;
+
+namespace Batch.Functions.Webhooks;
+
+/// <summary>Attempts a delivery to a batch's own webhook again, with the same body and id: 202.</summary>
+public sealed class ReplayBatchDelivery(ApiGate gate, DeliveryControl deliveries)
+{
+    [Function(nameof(ReplayBatchDelivery))]
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/deliveries/{delivery}/replay")] HttpRequest request,
+        string id,
+        string delivery,
+        CancellationToken cancellationToken) => gate.RunAsync(
+            request,
+            ApiScopes.Submit,
+            async caller =>
+            {
+                var log = await deliveries.LogOfBatchAsync(id, caller, cancellationToken);
+                return Api.Json(await deliveries.ReplayAsync(log, delivery, cancellationToken), StatusCodes.Status202Accepted);
+            },
+            cancellationToken);
+}
