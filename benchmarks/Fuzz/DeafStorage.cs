@@ -82,6 +82,7 @@ internal sealed partial class DeafStorage : HttpMessageHandler
             whole.Content.Headers.ContentRange = new(0, content.Length - 1, content.Length);
         }
 
+        whole.Content.Headers.ContentLength = content.Length; // else it is not among the headers until somebody asks
         whole.Content.Headers.TryAddWithoutValidation("Content-Type", "text/plain");
         whole.Headers.TryAddWithoutValidation("x-ms-blob-type", "BlockBlob");
         return With(whole, "\"0x1\"");

@@ -88,7 +88,7 @@ internal static class RequestTargets
         FuzzTarget.Of("batch", Batches, ["\"input_blob\":", "\"../x\"", "\"inputs/../results/x\"", "\"999999999d\"", "\"output_folder\":"], input => FuzzTarget.Takes(() => BatchRequest.Parse(input), typeof(InvalidJobException))),
         FuzzTarget.Of("schedule", Schedules, Templates, ReadSchedule),
         FuzzTarget.Of("cron", Crons, ["*", "/", "-", "#", "L", "W", "?", "59", "60", "SUN", "DEC", "@every_second", "1/0", "0-99999999999"], ReadCron),
-        FuzzTarget.Of("template", [.. Templates.Skip(2)], Templates, ReadTemplate, 4),
+        FuzzTarget.Of("template", [.. Templates.Skip(2)], Templates, ReadTemplate, 2),
         FuzzTarget.Of("api-key", ["""{"name":"n","scopes":["read","submit"],"expires_at":"2030-01-01T00:00:00Z"}""", """{"overlap_seconds":60}"""], ["\"scopes\":", "\"admin\""], input => FuzzTarget.Takes(
             () =>
             {

@@ -57,9 +57,9 @@ internal static class TextTargets
 
     public static IEnumerable<FuzzTarget> All =>
     [
-        FuzzTarget.Of("regex", Expressions, ExpressionWords, input => Constrains(new StructuredOutputParams { Regex = Encoding.UTF8.GetString(input) })),
+        FuzzTarget.Of("regex", Expressions, ExpressionWords, input => Constrains(new StructuredOutputParams { Regex = Encoding.UTF8.GetString(input) }), 5),
         FuzzTarget.Of("json-schema", Schemas, SchemaWords, input => Constrains(new StructuredOutputParams { JsonSchema = Encoding.UTF8.GetString(input) })),
-        FuzzTarget.Of("choice", ["yes\nno\nperhaps", "a\nab\nabc", "好\n不好"], ["\n", "\ud83d\ude00"], input => Constrains(new StructuredOutputParams { Choice = Encoding.UTF8.GetString(input).Split('\n') })),
+        FuzzTarget.Of("choice", ["yes\nno\nperhaps", "a\nab\nabc", "好\n不好"], ["\n", "\ud83d\ude00"], input => Constrains(new StructuredOutputParams { Choice = Encoding.UTF8.GetString(input).Split('\n') }), 4),
         FuzzTarget.Of("intervention-regex", Expressions, ExpressionWords, input => FuzzTarget.Takes(
             () => InterventionChecks.Compile(Encoding.UTF8.GetString(input), "interventions[0].when.regex").IsMatch(Subject), typeof(ArgumentException), typeof(System.Text.RegularExpressions.RegexMatchTimeoutException)), 5),
         FuzzTarget.Of("chat-template", ChatTemplates, ChatWords, input => FuzzTarget.Takes(

@@ -26,6 +26,20 @@ internal sealed class ModelConfig
     // Neutral as long as they are false or empty.
     private static readonly HashSet<string> NeutralWhenOff = ["add_cross_attention", "cross_attention_hidden_size", "is_encoder_decoder", "pruned_heads", "tie_encoder_decoder", "use_bidirectional_attention"];
 
+    // What arrays and tensors are made by, before a weight of the file could contradict.
+    private static readonly Dictionary<string, (int Least, int Most)> Sizes = new()
+    {
+        ["num_hidden_layers"] = (0, 10_000),
+        ["n_layer"] = (0, 10_000),
+        ["num_attention_heads"] = (1, 100_000),
+        ["n_head"] = (1, 100_000),
+        ["hidden_size"] = (1, 1 << 24),
+        ["n_embd"] = (1, 1 << 24),
+        ["head_dim"] = (1, 1 << 20),
+        ["max_position_embeddings"] = (1, int.MaxValue),
+        ["n_positions"] = (1, int.MaxValue),
+    };
+
     private readonly JsonElement _root;
     private readonly HashSet<string> _read = [];
 
@@ -168,9 +182,15 @@ internal sealed class ModelConfig
     private float AsFloat(string name, JsonElement value) =>
         value.ValueKind == JsonValueKind.Number ? value.GetSingle() : throw new InvalidDataException($"{Path}: {name} is {value}, a number is expected");
 
-    private int AsInt(string name, JsonElement value) => value.TryGetInt32Safe(out var number)
-        ? number
-        : throw new InvalidDataException($"{Path}: {name} is {value}, a whole number is expected");
+    private int AsInt(string name, JsonElement value)
+    {
+        if (!value.TryGetInt32Safe(out var number))
+        {
+            throw new InvalidDataException($"{Path}: {name} is {value}, a whole number is expected");
+        }
+        return !Sizes.TryGetValue(name, out var size) || (number >= size.Least && number <= size.Most) ? number
+            : throw new InvalidDataException($"{Path}: {name} is {number}, from {size.Least} to {size.Most} is expected");
+    }
 }
 
 file static class JsonElementExtensions

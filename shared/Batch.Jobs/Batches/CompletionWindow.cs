@@ -19,7 +19,8 @@ internal static partial class CompletionWindow
     private static TimeSpan? ReadShort(Match match)
     {
         var number = long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-        return TimeSpan.FromSeconds(number * match.Groups[2].ValueSpan[0] switch { 's' => 1, 'm' => 60, 'h' => 3600, _ => 86_400 });
+        var seconds = number * match.Groups[2].ValueSpan[0] switch { 's' => 1, 'm' => 60, 'h' => 3600, _ => 86_400 };
+        return seconds <= Longest.TotalSeconds ? TimeSpan.FromSeconds(seconds) : null;
     }
 
     private static TimeSpan? ReadIso(string text)

@@ -69,6 +69,32 @@ public sealed class HostileFolderTests
         Assert.Contains("Engine:MaxContextLength", Assert.Throws<InvalidDataException>(() => CausalLM.Create(ModelConfig.Load(folder.Path), weights)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("num_hidden_layers", int.MaxValue)]
+    [InlineData("num_hidden_layers", -1)]
+    [InlineData("num_attention_heads", 0)]
+    [InlineData("max_position_embeddings", -1)]
+    [InlineData("hidden_size", 0)]
+    public void Config_IsRefused_WhenASizeIsNone(string field, int size)
+    {
+        var json = JsonNode.Parse(Llama)!;
+        json[field] = size;
+        using var folder = new TestFolder().With("config.json", json.ToJsonString());
+        using var weights = new Batch.Benchmarks.References.MetaWeights();
+
+        Assert.Contains($"{field} is {size}", Assert.Throws<InvalidDataException>(() => CausalLM.Create(ModelConfig.Load(folder.Path), weights)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Schema_IsReadWhole_WhenItNestsMoreDeeplyThanJsonUsuallyMay()
+    {
+        var nested = string.Concat(Enumerable.Repeat("""{"type":"array","items":""", 80)) + "{}" + new string('}', 80);
+
+        var error = Record.Exception(() => new Batch.Inference.Engine.StructuredOutput.StructuredOutputParams { JsonSchema = $$"""{"allOf":[{{nested}},{"minItems":1}]}""" }.Validate());
+
+        Assert.True(error is null or ArgumentException, $"{error}");
+    }
+
     [Fact]
     public void Stop_IsRefused_WhenAStringIsLongerThanIsLookedFor() =>
         Assert.Contains("at most 1000 characters", Assert.Throws<ArgumentException>(() => new SamplingParams { Stop = ["a", new string('a', 1001)] }.Validate()).Message, StringComparison.Ordinal);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Batch.Jobs.Batches;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Schedules;
 
@@ -48,6 +49,14 @@ public sealed class BombTests
     [InlineData("H H * * *")]
     public void Cron_IsRefused_WhenItAsksForChance(string cron) =>
         Assert.Equal("cron", Assert.Throws<InvalidJobException>(() => Parse(cron, "x")).Param);
+
+    [Theory]
+    [InlineData("999999999d")]
+    [InlineData("366d")]
+    [InlineData("0s")]
+    [InlineData("24h\n")]
+    [InlineData("P99999999999Y")]
+    public void CompletionWindow_IsRefused_WhenItIsNoneFromASecondToAYear(string window) => Assert.Null(CompletionWindow.Read(window));
 
     [Fact]
     public void Template_IsRenderedInPlace_WhenAFieldsNameHoldsASlash()

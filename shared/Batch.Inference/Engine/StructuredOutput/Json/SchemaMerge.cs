@@ -8,8 +8,10 @@ internal static class SchemaMerge
     private static readonly HashSet<string> Lower = ["minimum", "exclusiveMinimum", "minLength", "minItems"];
     private static readonly HashSet<string> Upper = ["maximum", "exclusiveMaximum", "maxLength", "maxItems"];
 
+    private const int MostLevels = 512; // no more than a schema may have, and what holds it here
+
     public static SchemaPart Make(IEnumerable<(string Name, string Raw)> keywords, string path) =>
-        new(JsonElement.Parse($"{{{string.Join(',', keywords.Select(keyword => $"{JsonSerializer.Serialize(keyword.Name)}:{keyword.Raw}"))}}}"), path);
+        new(JsonElement.Parse($"{{{string.Join(',', keywords.Select(keyword => $"{JsonSerializer.Serialize(keyword.Name)}:{keyword.Raw}"))}}}", new JsonDocumentOptions { MaxDepth = MostLevels }), path);
 
     /// <param name="place">Whom complaints name.</param>
     public static SchemaPart Both(SchemaPart a, SchemaPart b, SchemaPart place)
