@@ -50,6 +50,13 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
         return times;
     }
 
+    /// <summary>Runs until the runtime has compiled for good what a step calls, which it does while the code runs.</summary>
+    public async Task WarmUpAsync(int batch)
+    {
+        await MeasureAsync(Math.Min(batch, 4), 128, 128);
+        await MeasureAsync(batch, 128, 24);
+    }
+
     /// <summary>
     /// Prefill: from the first request to everybody's first token. Decode: from then until the first text ends, when all rows were decoding in every step.
     /// </summary>

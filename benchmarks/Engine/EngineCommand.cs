@@ -55,7 +55,7 @@ internal static class EngineCommand
         var firstToken = await FirstTokenCommand.MeasureAsync(folder, dtype);
         var rows = new List<Row>();
         await using var engine = BenchmarkEngine.Load(folder, dtype);
-        await engine.MeasureAsync(2, PromptLength, 4); // warm
+        await engine.WarmUpAsync(8);
         using var process = Process.GetCurrentProcess();
         foreach (var batch in batches)
         {

@@ -71,8 +71,8 @@ internal static class PeerCommand
     {
         await using var engine = BenchmarkEngine.Load(folder, dtype, threads);
         using var peer = LlamaCppModel.Load(gguf, new LlamaCppOptions(batch, EngineCommand.PromptLength + 2 * Tokens, threads));
-        await engine.MeasureAsync(batch, EngineCommand.PromptLength, 4); // warm
-        Measure(peer, batch, 4);
+        await engine.WarmUpAsync(batch);
+        Measure(peer, batch, Tokens);
         var (ours, theirs) = (new Speed[rounds], new Speed[rounds]);
         for (var round = 0; round < rounds; round++)
         {

@@ -58,7 +58,7 @@ internal static class WorkloadCommand
     private static async Task<(int Tokens, double Continuous, double Static, double Alone)> MeasureAsync(string folder, string dtype)
     {
         await using var engine = BenchmarkEngine.Load(folder, dtype, configure: o => o.PrefixCaching = false);
-        await engine.MeasureAsync(8, 64, 4); // warm
+        await engine.WarmUpAsync(8);
         // Lengths as jobs have them: many short, some long (exponential).
         var random = new Random(11);
         int Length(int least, int most, double mean) => Math.Clamp((int)(-mean * Math.Log(1 - random.NextDouble())), least, most);

@@ -26,7 +26,8 @@ internal static unsafe class AttentionKernel<T>
     /// <summary>Queries that may share a read.</summary>
     public const int Width = 4;
 
-    private const int Lanes = 16;
+    private const int Lanes = 16, Pair = 2 * Lanes;
+    private const int Ahead = 16; // tokens: a block of the cache, beyond which the processor does not look by itself
 
     /// <param name="queries">One to <see cref="Width"/> of them.</param>
     /// <param name="tokens">For each token of the context, the offset of its key and its value, in elements.</param>
@@ -51,6 +52,10 @@ internal static unsafe class AttentionKernel<T>
         {
             Score(wide, queries.Length, tokens, length, keys, dim, scores);
         }
+        for (var t = 0; t < Math.Min(Ahead, length); t++)
+        {
+            Prefetch(values + tokens[t] * T.Size, dim);
+        }
         var scales = stackalloc float[Width];
         for (var i = 0; i < queries.Length; i++)
         {
@@ -71,12 +76,18 @@ internal static unsafe class AttentionKernel<T>
         }
     }
 
-    // [queries, dim] in float32, so that a query is widened once and not for each key.
+    // [queries, dim] in float32, in the order of the keys' halves, so that a query is widened once and not for each key.
     private static void Widen(ReadOnlySpan<Query> queries, float* wide, int dim)
     {
         foreach (var query in queries)
         {
             var d = 0;
+            for (; d <= dim - Pair; d += Pair)
+            {
+                var (first, second) = T.LoadPair(query.Vector, d);
+                first.Store(wide + d);
+                second.Store(wide + d + Lanes);
+            }
             for (; d <= dim - Lanes; d += Lanes)
             {
                 T.Load(query.Vector, d).Store(wide + d);
@@ -98,8 +109,24 @@ internal static unsafe class AttentionKernel<T>
             var last = length - 1; // beyond it, the last token is computed again
             byte* k0 = keys + tokens[t] * T.Size, k1 = keys + tokens[Math.Min(t + 1, last)] * T.Size;
             byte* k2 = keys + tokens[Math.Min(t + 2, last)] * T.Size, k3 = keys + tokens[Math.Min(t + 3, last)] * T.Size;
+            for (var i = t + Ahead; i < Math.Min(t + Ahead + Width, length); i++)
+            {
+                Prefetch(keys + tokens[i] * T.Size, dim);
+            }
             var (s0, s1, s2, s3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
             var d = 0;
+            for (; d <= dim - Pair; d += Pair)
+            {
+                var (q, r) = (Vector512.Load(query + d), Vector512.Load(query + d + Lanes));
+                var (a0, b0) = T.LoadPair(k0, d);
+                var (a1, b1) = T.LoadPair(k1, d);
+                var (a2, b2) = T.LoadPair(k2, d);
+                var (a3, b3) = T.LoadPair(k3, d);
+                s0 = Vector512.FusedMultiplyAdd(r, b0, Vector512.FusedMultiplyAdd(q, a0, s0));
+                s1 = Vector512.FusedMultiplyAdd(r, b1, Vector512.FusedMultiplyAdd(q, a1, s1));
+                s2 = Vector512.FusedMultiplyAdd(r, b2, Vector512.FusedMultiplyAdd(q, a2, s2));
+                s3 = Vector512.FusedMultiplyAdd(r, b3, Vector512.FusedMultiplyAdd(q, a3, s3));
+            }
             for (; d <= dim - Lanes; d += Lanes)
             {
                 var q = Vector512.Load(query + d);
@@ -136,6 +163,14 @@ internal static unsafe class AttentionKernel<T>
             var key = keys + tokens[t] * T.Size;
             var (s0, s1, s2, s3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
             var d = 0;
+            for (; d <= dim - Pair; d += Pair)
+            {
+                var (a, b) = T.LoadPair(key, d);
+                s0 = Vector512.FusedMultiplyAdd(Vector512.Load(q0 + d + Lanes), b, Vector512.FusedMultiplyAdd(Vector512.Load(q0 + d), a, s0));
+                s1 = Vector512.FusedMultiplyAdd(Vector512.Load(q1 + d + Lanes), b, Vector512.FusedMultiplyAdd(Vector512.Load(q1 + d), a, s1));
+                s2 = Vector512.FusedMultiplyAdd(Vector512.Load(q2 + d + Lanes), b, Vector512.FusedMultiplyAdd(Vector512.Load(q2 + d), a, s2));
+                s3 = Vector512.FusedMultiplyAdd(Vector512.Load(q3 + d + Lanes), b, Vector512.FusedMultiplyAdd(Vector512.Load(q3 + d), a, s3));
+            }
             for (; d <= dim - Lanes; d += Lanes)
             {
                 var part = T.Load(key, d);
@@ -246,21 +281,22 @@ internal static unsafe class AttentionKernel<T>
     private static void Weigh(byte* output, float scale, float* weights, long* tokens, int length, byte* values, int dim)
     {
         var d = 0;
-        for (; d <= dim - 4 * Lanes; d += 4 * Lanes)
+        for (; d <= dim - 2 * Pair; d += 2 * Pair)
         {
             var (y0, y1, y2, y3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
             for (var t = 0; t < length; t++)
             {
+                Prefetch(values + (tokens[Math.Min(t + Ahead, length - 1)] + d) * T.Size, 2 * Pair);
                 var (weight, at) = (Vector512.Create(weights[t]), tokens[t] + d);
-                y0 = Vector512.FusedMultiplyAdd(T.Load(values, at), weight, y0);
-                y1 = Vector512.FusedMultiplyAdd(T.Load(values, at + Lanes), weight, y1);
-                y2 = Vector512.FusedMultiplyAdd(T.Load(values, at + 2 * Lanes), weight, y2);
-                y3 = Vector512.FusedMultiplyAdd(T.Load(values, at + 3 * Lanes), weight, y3);
+                var (a, b) = T.LoadPair(values, at);
+                var (c, e) = T.LoadPair(values, at + Pair);
+                y0 = Vector512.FusedMultiplyAdd(a, weight, y0);
+                y1 = Vector512.FusedMultiplyAdd(b, weight, y1);
+                y2 = Vector512.FusedMultiplyAdd(c, weight, y2);
+                y3 = Vector512.FusedMultiplyAdd(e, weight, y3);
             }
-            T.Store(y0 * scale, output, d);
-            T.Store(y1 * scale, output, d + Lanes);
-            T.Store(y2 * scale, output, d + 2 * Lanes);
-            T.Store(y3 * scale, output, d + 3 * Lanes);
+            T.StorePair(y0 * scale, y1 * scale, output, d);
+            T.StorePair(y2 * scale, y3 * scale, output, d + Pair);
         }
         for (; d <= dim - Lanes; d += Lanes)
         {
@@ -280,13 +316,13 @@ internal static unsafe class AttentionKernel<T>
         var last = queries.Length - 1;
         float* w0 = weights, w1 = weights + length, w2 = weights + Math.Min(2, last) * (long)length, w3 = weights + last * (long)length;
         var d = 0;
-        for (; d <= dim - 2 * Lanes; d += 2 * Lanes)
+        for (; d <= dim - Pair; d += Pair)
         {
             var (a0, a1, a2, a3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
             var (b0, b1, b2, b3) = (a0, a1, a2, a3);
             for (var t = 0; t < length; t++)
             {
-                var (a, b) = (T.Load(values, tokens[t] + d), T.Load(values, tokens[t] + d + Lanes));
+                var (a, b) = T.LoadPair(values, tokens[t] + d);
                 a0 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w0[t]), a0);
                 b0 = Vector512.FusedMultiplyAdd(b, Vector512.Create(w0[t]), b0);
                 a1 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w1[t]), a1);
@@ -320,9 +356,14 @@ internal static unsafe class AttentionKernel<T>
         }
     }
 
-    private static void Store(byte* output, float scale, Vector512<float> low, Vector512<float> high, int d)
+    private static void Store(byte* output, float scale, Vector512<float> first, Vector512<float> second, int d) => T.StorePair(first * scale, second * scale, output, d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* at, int elements)
     {
-        T.Store(low * scale, output, d);
-        T.Store(high * scale, output, d + Lanes);
+        for (var offset = 0; Sse.IsSupported && offset < elements * T.Size; offset += 64)
+        {
+            Sse.Prefetch0(at + offset);
+        }
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Kernels;
@@ -7,7 +5,7 @@ namespace Batch.Inference.Kernels;
 /// <summary>Rows of logits, out of their tensor.</summary>
 internal static unsafe class LogitKernel
 {
-    private const int Lanes = 16, Piece = 4096;
+    private const int Piece = 4096;
 
     /// <param name="logits">On the host, contiguous.</param>
     /// <param name="target">Room for all of them.</param>
@@ -25,27 +23,13 @@ internal static unsafe class LogitKernel
                 var (first, length) = ((long)from * Piece, (int)(Math.Min(count, (long)end * Piece) - (long)from * Piece));
                 if (dtype == ScalarType.BFloat16)
                 {
-                    Widen((byte*)source + first * sizeof(ushort), (float*)to + first, length);
+                    RowKernels.Widen<BFloat16Lanes>((byte*)source + first * sizeof(ushort), (float*)to + first, length);
                 }
                 else
                 {
-                    new Span<float>((float*)source + first, length).CopyTo(new Span<float>((float*)to + first, length));
+                    RowKernels.Widen<Float32Lanes>((byte*)source + first * sizeof(float), (float*)to + first, length);
                 }
             });
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widen(byte* source, float* target, int count)
-    {
-        var i = 0;
-        for (; i <= count - Lanes; i += Lanes)
-        {
-            BFloat16Lanes.Load(source, i).Store(target + i);
-        }
-        for (; i < count; i++)
-        {
-            target[i] = BFloat16Lanes.LoadOne(source, i);
         }
     }
 }

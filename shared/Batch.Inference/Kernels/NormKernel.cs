@@ -23,9 +23,9 @@ internal static unsafe class NormKernel
         where T : struct, ILanes
     {
         var dim = (int)x.shape[^1];
-        using var input = x.contiguous();
+        using var copy = x.CopyUnlessDense();
         var y = empty(x.shape, x.dtype);
-        byte* source = input.Pointer(), target = y.Pointer(), scale = weight.Pointer();
+        byte* source = (copy ?? x).Pointer(), target = y.Pointer(), scale = weight.Pointer();
         RowKernels.For((int)(x.numel() / dim), dim, (from, to) =>
         {
             for (var row = from; row < to; row++)
@@ -79,9 +79,9 @@ internal static unsafe class NormKernel
         where T : struct, ILanes
     {
         var dim = (int)x.shape[^1];
-        using var input = x.contiguous();
+        using var copy = x.CopyUnlessDense();
         var y = empty(x.shape, x.dtype);
-        byte* source = input.Pointer(), target = y.Pointer(), scale = weight.Pointer(), shift = bias.Pointer();
+        byte* source = (copy ?? x).Pointer(), target = y.Pointer(), scale = weight.Pointer(), shift = bias.Pointer();
         RowKernels.For((int)(x.numel() / dim), dim, (from, to) =>
         {
             for (var row = from; row < to; row++)

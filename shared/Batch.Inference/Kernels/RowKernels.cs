@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,5 +24,21 @@ internal static class RowKernels
         }
         var chunk = (int)Math.Max(1, ElementsWorthThreads / 4 / elementsPerRow);
         Workers.For((count + chunk - 1) / chunk, i => rows(i * chunk, Math.Min(count, (i + 1) * chunk)));
+    }
+
+    /// <summary>Elements in float32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe void Widen<T>(byte* source, float* target, int count)
+        where T : struct, ILanes
+    {
+        var i = 0;
+        for (; i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            T.Load(source, i).Store(target + i);
+        }
+        for (; i < count; i++)
+        {
+            target[i] = T.LoadOne(source, i);
+        }
     }
 }

@@ -21,6 +21,12 @@ internal abstract class Linear : IDisposable
     /// <returns>[…, out]</returns>
     public abstract Tensor Forward(Tensor x);
 
+    /// <summary>The product added to a residual stream.</summary>
+    /// <param name="x">[…, in]</param>
+    /// <param name="residual">[…, out]</param>
+    /// <returns>[…, out]</returns>
+    public virtual Tensor Forward(Tensor x, Tensor residual) => residual + Forward(x);
+
     /// <summary>Rows of the weight, as an embedding tied to this layer takes them.</summary>
     /// <param name="outputs">[rows] int64, each below out.</param>
     /// <returns>[rows, in]</returns>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Batch.Inference.Kernels;
@@ -14,6 +15,7 @@ internal sealed unsafe class PackedLinear : Linear
 {
     private const int Tile = 32;
     private const int RowBlock = 64;
+    private const int PieceBytes = 64 << 10;
 
     private readonly WeightMemory memory;
     private readonly bool ownsMemory;
@@ -52,35 +54,9 @@ internal sealed unsafe class PackedLinear : Linear
     public static bool Serves(Tensor weight) =>
         weight.device_type == DeviceType.CPU && Brgemm.Serves(weight.dtype) && (weight.dtype == ScalarType.Float32 || weight.shape[1] % 2 == 0);
 
-    public override Tensor Forward(Tensor x)
-    {
-        if (x.dtype != dtype)
-        {
-            throw new ArgumentException($"x is {x.dtype}, the weight {dtype}", nameof(x));
-        }
-        using var input = x.contiguous();
-        var shape = x.shape;
-        var rows = (int)(x.numel() / inputs);
-        shape[^1] = outputs;
-        var y = empty(shape, dtype);
-        byte* source = input.Pointer(), target = y.Pointer();
-        var chunk = Math.Max(1, tiles / (8 * get_num_threads()));
-        Workers.For((tiles + chunk - 1) / chunk, i =>
-        {
-            for (var tile = i * chunk; tile < Math.Min(tiles, (i + 1) * chunk); tile++)
-            {
-                if (dtype == ScalarType.BFloat16)
-                {
-                    Multiply<BFloat16Lanes>(source, rows, target, tile);
-                }
-                else
-                {
-                    Multiply<Float32Lanes>(source, rows, target, tile);
-                }
-            }
-        });
-        return y;
-    }
+    public override Tensor Forward(Tensor x) => Multiply(x, null);
+
+    public override Tensor Forward(Tensor x, Tensor residual) => Multiply(x, residual);
 
     public override Tensor Rows(Tensor outputs)
     {
@@ -109,36 +85,103 @@ internal sealed unsafe class PackedLinear : Linear
         }
     }
 
-    // The outputs of one tile, for all rows.
-    [SkipLocalsInit]
-    private void Multiply<T>(byte* source, int rows, byte* target, int tile)
+    private Tensor Multiply(Tensor x, Tensor? residual)
+    {
+        if (x.dtype != dtype)
+        {
+            throw new ArgumentException($"x is {x.dtype}, the weight {dtype}", nameof(x));
+        }
+        using var copy = x.CopyUnlessDense();
+        using var addend = residual?.CopyUnlessDense();
+        var shape = x.shape;
+        shape[^1] = outputs;
+        var y = empty(shape, dtype);
+        var call = new Call((int)(x.numel() / inputs), (copy ?? x).Pointer(), residual is null ? null : (addend ?? residual).Pointer(), y.Pointer());
+        if (dtype == ScalarType.BFloat16)
+        {
+            Multiply<BFloat16Lanes>(call);
+        }
+        else
+        {
+            Multiply<Float32Lanes>(call);
+        }
+        return y;
+    }
+
+    private void Multiply<T>(Call call)
         where T : struct, ILanes
     {
-        var product = stackalloc float[RowBlock * Tile];
-        var columns = Math.Min(Tile, outputs - tile * Tile);
-        for (var row = 0; row < rows; row += RowBlock)
+        var one = call.Rows == 1;
+        var wide = one ? ArrayPool<float>.Shared.Rent(inputs) : [];
+        fixed (float* x = wide)
         {
-            var count = Math.Min(RowBlock, rows - row);
-            Brgemm.Multiply(dtype, count, Tile, inputs, source + (long)row * inputs * T.Size, packed + (long)tile * inputs * Tile * T.Size, product);
-            for (var r = 0; r < count; r++)
+            var input = x; // in float32, of one row
+            if (one)
             {
-                Store<T>(product + r * Tile, bias + tile * Tile, target + ((row + r) * (long)outputs + tile * Tile) * T.Size, columns);
+                RowKernels.Widen<T>(call.Source, input, inputs);
             }
+            // Large enough to be read straight through, small enough that nobody waits long for the last.
+            var chunk = (int)Math.Clamp((one ? 4 : 1) * PieceBytes / ((long)inputs * Tile * T.Size), 1, Math.Max(1, tiles / (2 * get_num_threads())));
+            Workers.For((tiles + chunk - 1) / chunk, i =>
+            {
+                for (var tile = i * chunk; tile < Math.Min(tiles, (i + 1) * chunk); tile++)
+                {
+                    Multiply<T>(call, input, tile);
+                }
+            });
+        }
+        if (one)
+        {
+            ArrayPool<float>.Shared.Return(wide);
         }
     }
 
-    private static void Store<T>(float* product, float* offset, byte* target, int columns)
+    // The outputs of one tile, for all rows.
+    [SkipLocalsInit]
+    private void Multiply<T>(in Call call, float* wide, int tile)
         where T : struct, ILanes
     {
-        if (columns == Tile)
+        var product = stackalloc float[RowBlock * Tile];
+        var weight = packed + (long)tile * inputs * Tile * T.Size;
+        for (var row = 0; row < call.Rows; row += RowBlock)
         {
-            T.Store(Vector512.Load(product) + Vector512.Load(offset), target, 0);
-            T.Store(Vector512.Load(product + Tile / 2) + Vector512.Load(offset + Tile / 2), target, Tile / 2);
-            return;
+            var count = Math.Min(RowBlock, call.Rows - row);
+            if (wide != null)
+            {
+                OneRow.Multiply(dtype, inputs, wide, weight, product);
+            }
+            else
+            {
+                Brgemm.Multiply(dtype, count, Tile, inputs, call.Source + (long)row * inputs * T.Size, weight, product);
+            }
+            Store<T>(call, row, count, tile, product);
         }
-        for (var column = 0; column < columns; column++)
+    }
+
+    // A block of rows: product + bias + residual, rounded once.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Store<T>(in Call call, int first, int count, int tile, float* product)
+        where T : struct, ILanes
+    {
+        const int Lanes = Tile / 2;
+        var offset = bias + tile * Tile;
+        var columns = Math.Min(Tile, outputs - tile * Tile);
+        for (var row = first; row < first + count; row++, product += Tile)
         {
-            T.StoreOne(product[column] + offset[column], target, column);
+            var place = (row * (long)outputs + tile * Tile) * T.Size;
+            byte* target = call.Target + place, residual = call.Residual == null ? null : call.Residual + place;
+            if (columns == Tile)
+            {
+                var (left, right) = (Vector512.Load(product) + Vector512.Load(offset), Vector512.Load(product + Lanes) + Vector512.Load(offset + Lanes));
+                T.Store(residual == null ? left : left + T.Load(residual, 0), target, 0);
+                T.Store(residual == null ? right : right + T.Load(residual, Lanes), target, Lanes);
+                continue;
+            }
+            for (var column = 0; column < columns; column++)
+            {
+                var sum = product[column] + offset[column];
+                T.StoreOne(residual == null ? sum : sum + T.LoadOne(residual, column), target, column);
+            }
         }
     }
 
@@ -164,5 +207,13 @@ internal sealed unsafe class PackedLinear : Linear
                 }
             }
         });
+    }
+
+    /// <param name="rows">[rows, in] times the weight.</param>
+    /// <param name="residual">[rows, out] or null.</param>
+    private readonly struct Call(int rows, byte* source, byte* residual, byte* target)
+    {
+        public readonly int Rows = rows;
+        public readonly byte* Source = source, Residual = residual, Target = target;
     }
 }

@@ -54,7 +54,7 @@ internal sealed unsafe class RowAttention
         var output = y.Pointer();
         new Span<byte>(output + (long)_rows * heads * dim * T.Size, (int)(q.shape[0] - _rows) * heads * dim * T.Size).Clear();
         var call = new Call<T>(this, queries.Start, queries.RowBytes, keys, values, output, heads, dim, options);
-        var chunk = Math.Max(1, _pieces.Count / (8 * get_num_threads()));
+        var chunk = Math.Max(1, _pieces.Count / (32 * get_num_threads()));
         Workers.For((_pieces.Count + chunk - 1) / chunk, i => call.Attend(i * chunk, Math.Min(_pieces.Count, (i + 1) * chunk)));
         return y;
     }

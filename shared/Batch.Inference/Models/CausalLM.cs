@@ -91,6 +91,22 @@ internal abstract class CausalLM : IDisposable
     protected Linear TakeLinear(WeightLoader weights, string name, long rows, long columns, bool bias = false) =>
         OwnLinear(weights, weights.Take($"{name}.weight", rows, columns), bias ? weights.Take($"{name}.bias", rows) : null);
 
+    /// <summary>Linear layers of one input as one, their outputs side by side: fewer, larger products.</summary>
+    protected Linear TakeLinears(WeightLoader weights, string prefix, long columns, bool bias, params (string Name, long Rows)[] parts)
+    {
+        Tensor Stack(IEnumerable<Tensor> tensors)
+        {
+            var pieces = tensors.ToList();
+            var stacked = cat(pieces, 0);
+            pieces.ForEach(piece => piece.Dispose());
+            return stacked;
+        }
+        return OwnLinear(
+            weights,
+            Stack(parts.Select(part => weights.Take($"{prefix}.{part.Name}.weight", part.Rows, columns))),
+            bias ? Stack(parts.Select(part => weights.Take($"{prefix}.{part.Name}.bias", part.Rows))) : null);
+    }
+
     /// <summary>The table of embeddings, [vocabulary, hidden], and the output layer, which has a weight of its own or, tied, the same.</summary>
     protected (Embedding Embeddings, Linear Head) TakeEmbeddings(WeightLoader weights, string name, long vocabulary, long hidden, bool tied, string head = "lm_head.weight")
     {

@@ -39,15 +39,12 @@ internal sealed class Gemma2 : CausalLM
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, count).Select(i => new Block(
             Own(weights.Take($"model.layers.{i}.input_layernorm.weight", hidden)),
-            TakeLinear(weights, $"model.layers.{i}.self_attn.q_proj", q, hidden, bias),
-            TakeLinear(weights, $"model.layers.{i}.self_attn.k_proj", kv, hidden, bias),
-            TakeLinear(weights, $"model.layers.{i}.self_attn.v_proj", kv, hidden, bias),
+            TakeLinears(weights, $"model.layers.{i}.self_attn", hidden, bias, ("q_proj", q), ("k_proj", kv), ("v_proj", kv)),
             attends with { Window = windows[i] },
             TakeLinear(weights, $"model.layers.{i}.self_attn.o_proj", hidden, q, bias),
             Own(weights.Take($"model.layers.{i}.post_attention_layernorm.weight", hidden)),
             Own(weights.Take($"model.layers.{i}.pre_feedforward_layernorm.weight", hidden)),
-            TakeLinear(weights, $"model.layers.{i}.mlp.gate_proj", inner, hidden),
-            TakeLinear(weights, $"model.layers.{i}.mlp.up_proj", inner, hidden),
+            TakeLinears(weights, $"model.layers.{i}.mlp", hidden, bias: false, ("gate_proj", inner), ("up_proj", inner)),
             TakeLinear(weights, $"model.layers.{i}.mlp.down_proj", hidden, inner),
             Own(weights.Take($"model.layers.{i}.post_feedforward_layernorm.weight", hidden)))).ToArray();
         norm = Own(weights.Take("model.norm.weight", hidden));
@@ -75,13 +72,14 @@ internal sealed class Gemma2 : CausalLM
             var block = layers[layer];
             x = attention.Enter(layer, x);
             var a = RmsNorm.ForwardOnePlus(x, block.input_layernorm, epsilon);
-            var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
-            var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]
-            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
+            var qkv = block.qkv_proj.Forward(a).view(-1, heads + 2 * KeyValueHeads, HeadDim); // [tokens, heads + 2 kv_heads, head_dim]
+            var turned = rotation.Apply(qkv.narrow(1, 0, heads + KeyValueHeads));
+            var (q, k, v) = (turned.narrow(1, 0, heads), turned.narrow(1, heads, KeyValueHeads), qkv.narrow(1, heads + KeyValueHeads, KeyValueHeads));
             var y = block.o_proj.Forward(attention.Forward(layer, q, k, v, block.attends));
             x = x + RmsNorm.ForwardOnePlus(y, block.post_attention_layernorm, epsilon);
             var m = RmsNorm.ForwardOnePlus(x, block.pre_feedforward_layernorm, epsilon);
-            m = block.down_proj.Forward(Activation.GeGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m)));
+            var gateUp = block.gate_up_proj.Forward(m).chunk(2, -1); // each [tokens, inner]
+            m = block.down_proj.Forward(Activation.GeGlu(gateUp[0], gateUp[1]));
             x = x + RmsNorm.ForwardOnePlus(m, block.post_feedforward_layernorm, epsilon); // [tokens, hidden]
         }
         return RmsNorm.ForwardOnePlus(x, norm, epsilon);
@@ -94,6 +92,6 @@ internal sealed class Gemma2 : CausalLM
     }
 
     private sealed record Block(
-        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, AttentionOptions attends, Linear o_proj, Tensor post_attention_layernorm,
-        Tensor pre_feedforward_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj, Tensor post_feedforward_layernorm);
+        Tensor input_layernorm, Linear qkv_proj, AttentionOptions attends, Linear o_proj, Tensor post_attention_layernorm,
+        Tensor pre_feedforward_layernorm, Linear gate_up_proj, Linear down_proj, Tensor post_feedforward_layernorm);
 }

@@ -48,17 +48,14 @@ internal sealed class Gemma3 : CausalLM
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, count).Select(i => new Block(
             Own(weights.Take($"{model}layers.{i}.input_layernorm.weight", hidden)),
-            TakeLinear(weights, $"{model}layers.{i}.self_attn.q_proj", q, hidden, bias),
-            TakeLinear(weights, $"{model}layers.{i}.self_attn.k_proj", kv, hidden, bias),
-            TakeLinear(weights, $"{model}layers.{i}.self_attn.v_proj", kv, hidden, bias),
+            TakeLinears(weights, $"{model}layers.{i}.self_attn", hidden, bias, ("q_proj", q), ("k_proj", kv), ("v_proj", kv)),
             Own(weights.Take($"{model}layers.{i}.self_attn.q_norm.weight", HeadDim)),
             Own(weights.Take($"{model}layers.{i}.self_attn.k_norm.weight", HeadDim)),
             attends with { Window = windows[i] },
             TakeLinear(weights, $"{model}layers.{i}.self_attn.o_proj", hidden, q, bias),
             Own(weights.Take($"{model}layers.{i}.post_attention_layernorm.weight", hidden)),
             Own(weights.Take($"{model}layers.{i}.pre_feedforward_layernorm.weight", hidden)),
-            TakeLinear(weights, $"{model}layers.{i}.mlp.gate_proj", inner, hidden),
-            TakeLinear(weights, $"{model}layers.{i}.mlp.up_proj", inner, hidden),
+            TakeLinears(weights, $"{model}layers.{i}.mlp", hidden, bias: false, ("gate_proj", inner), ("up_proj", inner)),
             TakeLinear(weights, $"{model}layers.{i}.mlp.down_proj", hidden, inner),
             Own(weights.Take($"{model}layers.{i}.post_feedforward_layernorm.weight", hidden)))).ToArray();
         norm = Own(weights.Take($"{model}norm.weight", hidden));
@@ -103,15 +100,15 @@ internal sealed class Gemma3 : CausalLM
             x = attention.Enter(layer, x);
             var a = RmsNorm.ForwardOnePlus(x, block.input_layernorm, epsilon);
             var rotation = block.attends.Window is null ? everywhere : nearby;
-            var q = block.q_proj.Forward(a).view(-1, heads, HeadDim); // [tokens, heads, head_dim]
-            var k = block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim); // [tokens, kv_heads, head_dim]
-            q = rotation.Apply(RmsNorm.ForwardOnePlus(q, block.q_norm, epsilon));
-            k = rotation.Apply(RmsNorm.ForwardOnePlus(k, block.k_norm, epsilon));
-            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
+            var qkv = block.qkv_proj.Forward(a).view(-1, heads + 2 * KeyValueHeads, HeadDim); // [tokens, heads + 2 kv_heads, head_dim]
+            var q = rotation.Apply(RmsNorm.ForwardOnePlus(qkv.narrow(1, 0, heads), block.q_norm, epsilon));
+            var k = rotation.Apply(RmsNorm.ForwardOnePlus(qkv.narrow(1, heads, KeyValueHeads), block.k_norm, epsilon));
+            var v = qkv.narrow(1, heads + KeyValueHeads, KeyValueHeads);
             var y = block.o_proj.Forward(attention.Forward(layer, q, k, v, block.attends));
             x = x + RmsNorm.ForwardOnePlus(y, block.post_attention_layernorm, epsilon);
             var m = RmsNorm.ForwardOnePlus(x, block.pre_feedforward_layernorm, epsilon);
-            m = block.down_proj.Forward(Activation.GeGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m)));
+            var gateUp = block.gate_up_proj.Forward(m).chunk(2, -1); // each [tokens, inner]
+            m = block.down_proj.Forward(Activation.GeGlu(gateUp[0], gateUp[1]));
             x = x + RmsNorm.ForwardOnePlus(m, block.post_feedforward_layernorm, epsilon); // [tokens, hidden]
         }
         return RmsNorm.ForwardOnePlus(x, norm, epsilon);
@@ -124,6 +121,6 @@ internal sealed class Gemma3 : CausalLM
     }
 
     private sealed record Block(
-        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Tensor q_norm, Tensor k_norm, AttentionOptions attends, Linear o_proj, Tensor post_attention_layernorm,
-        Tensor pre_feedforward_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj, Tensor post_feedforward_layernorm);
+        Tensor input_layernorm, Linear qkv_proj, Tensor q_norm, Tensor k_norm, AttentionOptions attends, Linear o_proj, Tensor post_attention_layernorm,
+        Tensor pre_feedforward_layernorm, Linear gate_up_proj, Linear down_proj, Tensor post_feedforward_layernorm);
 }

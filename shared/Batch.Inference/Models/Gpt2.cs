@@ -66,8 +66,8 @@ internal sealed class Gpt2 : CausalLM
             x = attention.Enter(layer, x);
             var qkv = block.c_attn.Forward(LayerNorm.Forward(x, block.ln_1_weight, block.ln_1_bias, epsilon)).view(-1, 3, heads, HeadDim);
             var y = attention.Forward(layer, qkv.select(1, 0), qkv.select(1, 1), qkv.select(1, 2), block.attends); // [tokens, heads * head_dim]
-            x = x + block.attn_c_proj.Forward(y);
-            x = x + block.mlp_c_proj.Forward(Activation.Gelu(block.c_fc.Forward(LayerNorm.Forward(x, block.ln_2_weight, block.ln_2_bias, epsilon)))); // [tokens, hidden]
+            x = block.attn_c_proj.Forward(y, x);
+            x = block.mlp_c_proj.Forward(Activation.Gelu(block.c_fc.Forward(LayerNorm.Forward(x, block.ln_2_weight, block.ln_2_bias, epsilon))), x); // [tokens, hidden]
         }
         return LayerNorm.Forward(x, ln_f_weight, ln_f_bias, epsilon);
     }

@@ -32,13 +32,10 @@ internal sealed class Mistral : CausalLM
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, config.Int("num_hidden_layers")).Select(i => $"model.layers.{i}").Select(layer => new Block(
             Own(weights.Take($"{layer}.input_layernorm.weight", hidden)),
-            TakeLinear(weights, $"{layer}.self_attn.q_proj", q, hidden),
-            TakeLinear(weights, $"{layer}.self_attn.k_proj", kv, hidden),
-            TakeLinear(weights, $"{layer}.self_attn.v_proj", kv, hidden),
+            TakeLinears(weights, $"{layer}.self_attn", hidden, bias: false, ("q_proj", q), ("k_proj", kv), ("v_proj", kv)),
             TakeLinear(weights, $"{layer}.self_attn.o_proj", hidden, q),
             Own(weights.Take($"{layer}.post_attention_layernorm.weight", hidden)),
-            TakeLinear(weights, $"{layer}.mlp.gate_proj", inner, hidden),
-            TakeLinear(weights, $"{layer}.mlp.up_proj", inner, hidden),
+            TakeLinears(weights, $"{layer}.mlp", hidden, bias: false, ("gate_proj", inner), ("up_proj", inner)),
             TakeLinear(weights, $"{layer}.mlp.down_proj", hidden, inner))).ToArray();
         norm = Own(weights.Take("model.norm.weight", hidden));
         (embed_tokens, lm_head) = TakeEmbeddings(weights, "model.embed_tokens.weight", VocabularySize, hidden, tied: config.Bool("tie_word_embeddings", false));
@@ -64,12 +61,13 @@ internal sealed class Mistral : CausalLM
             var block = layers[layer];
             x = attention.Enter(layer, x);
             var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
-            var q = rotation.Apply(block.q_proj.Forward(a).view(-1, heads, HeadDim)); // [tokens, heads, head_dim]
-            var k = rotation.Apply(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim)); // [tokens, kv_heads, head_dim]
-            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
-            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, attends));
+            var qkv = block.qkv_proj.Forward(a).view(-1, heads + 2 * KeyValueHeads, HeadDim); // [tokens, heads + 2 kv_heads, head_dim]
+            var turned = rotation.Apply(qkv.narrow(1, 0, heads + KeyValueHeads));
+            var (q, k, v) = (turned.narrow(1, 0, heads), turned.narrow(1, heads, KeyValueHeads), qkv.narrow(1, heads + KeyValueHeads, KeyValueHeads));
+            x = block.o_proj.Forward(attention.Forward(layer, q, k, v, attends), x);
             var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
-            x = x + block.down_proj.Forward(Activation.SwiGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m))); // [tokens, hidden]
+            var gateUp = block.gate_up_proj.Forward(m).chunk(2, -1); // each [tokens, inner]
+            x = block.down_proj.Forward(Activation.SwiGlu(gateUp[0], gateUp[1]), x); // [tokens, hidden]
         }
         return RmsNorm.Forward(x, norm, epsilon);
     }
@@ -77,6 +75,6 @@ internal sealed class Mistral : CausalLM
     public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
 
     private sealed record Block(
-        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Linear o_proj,
-        Tensor post_attention_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj);
+        Tensor input_layernorm, Linear qkv_proj, Linear o_proj,
+        Tensor post_attention_layernorm, Linear gate_up_proj, Linear down_proj);
 }

@@ -71,10 +71,10 @@ internal sealed class Phi3 : CausalLM
             var q = rotation.Apply(qkv.narrow(1, 0, heads));
             var k = rotation.Apply(qkv.narrow(1, heads, KeyValueHeads));
             var v = qkv.narrow(1, heads + KeyValueHeads, KeyValueHeads);
-            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, attends));
+            x = block.o_proj.Forward(attention.Forward(layer, q, k, v, attends), x);
             var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
             var gateUp = block.gate_up_proj.Forward(m).chunk(2, -1); // each [tokens, inner]
-            x = x + block.down_proj.Forward(Activation.SwiGlu(gateUp[0], gateUp[1])); // [tokens, hidden]
+            x = block.down_proj.Forward(Activation.SwiGlu(gateUp[0], gateUp[1]), x); // [tokens, hidden]
         }
         return RmsNorm.Forward(x, norm, epsilon);
     }

@@ -35,16 +35,13 @@ internal sealed class Qwen3 : CausalLM
         var (q, kv) = (heads * HeadDim, KeyValueHeads * HeadDim);
         layers = Enumerable.Range(0, count).Select(i => new Block(
             Own(weights.Take($"model.layers.{i}.input_layernorm.weight", hidden)),
-            TakeLinear(weights, $"model.layers.{i}.self_attn.q_proj", q, hidden, attentionBias),
-            TakeLinear(weights, $"model.layers.{i}.self_attn.k_proj", kv, hidden, attentionBias),
-            TakeLinear(weights, $"model.layers.{i}.self_attn.v_proj", kv, hidden, attentionBias),
+            TakeLinears(weights, $"model.layers.{i}.self_attn", hidden, attentionBias, ("q_proj", q), ("k_proj", kv), ("v_proj", kv)),
             Own(weights.Take($"model.layers.{i}.self_attn.q_norm.weight", HeadDim)),
             Own(weights.Take($"model.layers.{i}.self_attn.k_norm.weight", HeadDim)),
             AttentionOptions.Causal(HeadDim) with { Window = windows[i] },
             TakeLinear(weights, $"model.layers.{i}.self_attn.o_proj", hidden, q, attentionBias),
             Own(weights.Take($"model.layers.{i}.post_attention_layernorm.weight", hidden)),
-            TakeLinear(weights, $"model.layers.{i}.mlp.gate_proj", inner, hidden),
-            TakeLinear(weights, $"model.layers.{i}.mlp.up_proj", inner, hidden),
+            TakeLinears(weights, $"model.layers.{i}.mlp", hidden, bias: false, ("gate_proj", inner), ("up_proj", inner)),
             TakeLinear(weights, $"model.layers.{i}.mlp.down_proj", hidden, inner))).ToArray();
         norm = Own(weights.Take("model.norm.weight", hidden));
         (embed_tokens, lm_head) = TakeEmbeddings(weights, "model.embed_tokens.weight", VocabularySize, hidden, tied: config.Bool("tie_word_embeddings", false));
@@ -70,12 +67,14 @@ internal sealed class Qwen3 : CausalLM
             var block = layers[layer];
             x = attention.Enter(layer, x);
             var a = RmsNorm.Forward(x, block.input_layernorm, epsilon);
-            var q = rotation.Apply(RmsNorm.Forward(block.q_proj.Forward(a).view(-1, heads, HeadDim), block.q_norm, epsilon)); // [tokens, heads, head_dim]
-            var k = rotation.Apply(RmsNorm.Forward(block.k_proj.Forward(a).view(-1, KeyValueHeads, HeadDim), block.k_norm, epsilon)); // [tokens, kv_heads, head_dim]
-            var v = block.v_proj.Forward(a).view(-1, KeyValueHeads, HeadDim);
-            x = x + block.o_proj.Forward(attention.Forward(layer, q, k, v, block.attends));
+            var qkv = block.qkv_proj.Forward(a).view(-1, heads + 2 * KeyValueHeads, HeadDim); // [tokens, heads + 2 kv_heads, head_dim]
+            var q = rotation.Apply(RmsNorm.Forward(qkv.narrow(1, 0, heads), block.q_norm, epsilon));
+            var k = rotation.Apply(RmsNorm.Forward(qkv.narrow(1, heads, KeyValueHeads), block.k_norm, epsilon));
+            var v = qkv.narrow(1, heads + KeyValueHeads, KeyValueHeads);
+            x = block.o_proj.Forward(attention.Forward(layer, q, k, v, block.attends), x);
             var m = RmsNorm.Forward(x, block.post_attention_layernorm, epsilon);
-            x = x + block.down_proj.Forward(Activation.SwiGlu(block.gate_proj.Forward(m), block.up_proj.Forward(m))); // [tokens, hidden]
+            var gateUp = block.gate_up_proj.Forward(m).chunk(2, -1); // each [tokens, inner]
+            x = block.down_proj.Forward(Activation.SwiGlu(gateUp[0], gateUp[1]), x); // [tokens, hidden]
         }
         return RmsNorm.Forward(x, norm, epsilon);
     }
@@ -83,6 +82,6 @@ internal sealed class Qwen3 : CausalLM
     public override Tensor Head(Tensor hidden) => lm_head.Forward(hidden);
 
     private sealed record Block(
-        Tensor input_layernorm, Linear q_proj, Linear k_proj, Linear v_proj, Tensor q_norm, Tensor k_norm, AttentionOptions attends, Linear o_proj,
-        Tensor post_attention_layernorm, Linear gate_proj, Linear up_proj, Linear down_proj);
+        Tensor input_layernorm, Linear qkv_proj, Tensor q_norm, Tensor k_norm, AttentionOptions attends, Linear o_proj,
+        Tensor post_attention_layernorm, Linear gate_up_proj, Linear down_proj);
 }

@@ -30,6 +30,26 @@ public class LinearTests
     }, iter: 60);
 
     [Fact]
+    public void Forward_AddsTheResidual_ForAnyShape() => Shapes.Sample(shape =>
+    {
+        SkipUnlessServed(shape.DType);
+        using var scope = NewDisposeScope();
+        var (weight, bias, x) = Draw(shape.Inputs, shape.Outputs, shape.Rows, shape.Bias, shape.DType);
+        var residual = randn(shape.Rows, shape.Outputs).to(shape.DType);
+        var expected = x.to(ScalarType.Float64).matmul(weight.to(ScalarType.Float64).t()) + residual;
+        expected = bias is null ? expected : expected + bias;
+        using var packed = new PackedLinear(weight, bias);
+
+        var y = packed.Forward(x, residual);
+
+        Assert.Equal(shape.DType, y.dtype);
+        var tolerance = shape.DType == ScalarType.BFloat16 ? 1.0 / 250 : 2e-6; // rounded once
+        Assert.InRange(((y - expected).abs() / (1 + expected.abs())).max().item<double>(), 0, tolerance);
+        var first = packed.Forward(x.narrow(0, 0, 1), residual.narrow(0, 0, 1));
+        Assert.True(first.eq(y.narrow(0, 0, 1)).all().item<bool>(), "the first row differs when it is alone");
+    }, iter: 40);
+
+    [Fact]
     public void Rows_AreTheWeightsOwn_BitForBit() => Shapes.Sample(shape =>
     {
         SkipUnlessServed(shape.DType);
