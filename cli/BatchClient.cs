@@ -72,12 +72,12 @@ internal sealed class BatchClient(HttpClient http)
         return await ReadAsync(response, cancellationToken);
     }
 
-    /// <summary>Uploads the file of a batch, as it is read, and returns its id.</summary>
-    public async Task<string> UploadAsync(FileInfo file, CancellationToken cancellationToken)
+    /// <summary>Uploads the file of a batch, as it is read.</summary>
+    public async Task<JsonElement> UploadAsync(FileInfo file, CancellationToken cancellationToken)
     {
         using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StreamContent(file.OpenRead()), "file", file.Name } };
         using var response = await http.PostAsync(new Uri("v1/files", UriKind.Relative), form, cancellationToken);
-        return (await ReadAsync(response, cancellationToken)).GetProperty("id").GetString()!;
+        return await ReadAsync(response, cancellationToken);
     }
 
     /// <summary>Writes what a route answers, as it comes.</summary>

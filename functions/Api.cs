@@ -65,6 +65,27 @@ internal static class Api
 
     public static string NameOf(JobState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 
+    /// <param name="unit">What there is too much of, requests or tokens: the error's type, as OpenAI has it.</param>
+    /// <param name="message">For people.</param>
+    public static IResult TooMany(string unit, string message) =>
+        Error(StatusCodes.Status429TooManyRequests, unit, message, null, JobErrorCode.RateLimitExceeded);
+
+    /// <summary>What the server itself refuses while a body is read.</summary>
+    public static IResult Refused(BadHttpRequestException e) => Error(
+        e.StatusCode, "invalid_request_error", e.Message, null,
+        e.StatusCode == StatusCodes.Status413PayloadTooLarge ? JobErrorCode.RequestTooLarge : JobErrorCode.InvalidRequest);
+
+    public static IResult UnknownUrl(string method, string? path) => Error(
+        StatusCodes.Status404NotFound, "invalid_request_error", $"unknown request URL: {method} {path}; /openapi.json lists what there is", null, JobErrorCode.UnknownUrl);
+
+    public static IResult MethodNotAllowed(string method, string? path, IEnumerable<string> allowed) => Error(
+        StatusCodes.Status405MethodNotAllowed, "invalid_request_error", $"{path} takes {string.Join(" and ", allowed)}, was asked with {method}", null,
+        JobErrorCode.MethodNotSupported);
+
+    /// <summary>Something broke; the log has it under the request's id.</summary>
+    public static IResult Failed(string requestId) => Error(
+        StatusCodes.Status500InternalServerError, "server_error", $"the server had an error; its log has it under {requestId}", null, JobErrorCode.ServerError);
+
     private static IResult Error(int status, string type, string message, string? param, string code) =>
-        Results.Json(new { Error = new { Message = message, Type = type, Param = param, Code = code } }, WithNulls, statusCode: status);
+        Results.Json(new ApiError(new ApiErrorDetails(message, type, param, code)), WithNulls, statusCode: status);
 }

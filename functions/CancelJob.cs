@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Requests;
@@ -12,6 +13,7 @@ namespace Batch.Functions;
 public sealed class CancelJob(ApiGate gate, JobControl control, JobReader jobs)
 {
     [Function(nameof(CancelJob))]
+    [Operation("Stops a job; the text so far is kept. 202 while it still runs", ApiScopes.Submit, Answers = typeof(JobView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs/{id}/cancel")] HttpRequest request,
         string id,

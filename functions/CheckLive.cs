@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Microsoft.AspNetCore.Http;
 
 namespace Batch.Functions;
@@ -6,6 +7,10 @@ namespace Batch.Functions;
 public sealed class CheckLive
 {
     [Function(nameof(CheckLive))]
-    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/live")] HttpRequest request) =>
-        Api.Json(new { Status = "live" });
+    [Operation("The process answers")]
+    public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/live")] HttpRequest request)
+    {
+        ApiRequest.GiveId(request);
+        return Api.Json(new { Status = "live" });
+    }
 }

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs;
 using Batch.Jobs.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -11,9 +12,11 @@ namespace Batch.Functions;
 public sealed class CheckReady(EngineHost engines, Readiness readiness)
 {
     [Function(nameof(CheckReady))]
+    [Operation("Whether work can be taken; 503 with the reason until then")]
     public async Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/ready")] HttpRequest request, CancellationToken cancellationToken)
     {
+        ApiRequest.GiveId(request);
         var report = await readiness.CheckAsync(cancellationToken);
         var models = engines.Models.Select(m => new { Id = m.Name, Status = StatusOf(m.NotReadyReason), Reason = m.NotReadyReason });
         var status = report.Reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions;
 public sealed class GetJob(ApiGate gate, JobReader jobs)
 {
     [Function(nameof(GetJob))]
+    [Operation("A job, with its text so far or whole", ApiScopes.Read, Answers = typeof(JobView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs/{id}")] HttpRequest request,
         string id,

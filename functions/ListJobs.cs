@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Requests;
@@ -9,6 +10,7 @@ namespace Batch.Functions;
 public sealed class ListJobs(ApiGate gate, JobReader jobs)
 {
     [Function(nameof(ListJobs))]
+    [Operation("The tenant's jobs, newest first, without texts", ApiScopes.Read, Query = ["limit", "after"], Answers = typeof(JobPage))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(
@@ -17,7 +19,7 @@ public sealed class ListJobs(ApiGate gate, JobReader jobs)
             async caller =>
             {
                 var limit = ApiRequest.Limit(request, standard: 20, most: 100);
-                return await jobs.ListAsync(limit, ApiRequest.Query(request, "after"), caller, cancellationToken) is { } page
+                return await jobs.ListAsync(limit, ApiRequest.After(request), caller, cancellationToken) is { } page
                     ? Api.Json(page)
                     : throw new InvalidJobException(JobErrorCode.InvalidRequest, "after must be the id of a job", "after");
             },

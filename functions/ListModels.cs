@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions;
 public sealed class ListModels(ApiGate gate, EngineHost engines)
 {
     [Function(nameof(ListModels))]
+    [Operation("The models that are served", ApiScopes.Read, Answers = typeof(Listing<Model>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/models")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(
@@ -16,7 +18,7 @@ public sealed class ListModels(ApiGate gate, EngineHost engines)
             _ =>
             {
                 var created = engines.StartedAt.ToUnixTimeSeconds();
-                return Task.FromResult(Api.Json(new { Object = "list", Data = engines.Models.Select(m => new { Id = m.Name, Object = "model", Created = created, OwnedBy = "batch" }) }));
+                return Task.FromResult(Api.Json(Listing.Of(engines.Models.Select(model => new Model(model.Name, "model", created, "batch")))));
             },
             cancellationToken);
 }

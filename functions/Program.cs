@@ -1,4 +1,5 @@
 using Batch.Functions.Completions;
+using Batch.Functions.Limits;
 using Batch.Inference.Engine;
 using Batch.Jobs;
 using Batch.Jobs.Access;
@@ -41,6 +42,7 @@ public static class Program
         services.AddOptionsWithValidateOnStart<EngineOptions>().BindConfiguration("Engine").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<ModelsOptions, ModelsOptionsValidation>().BindConfiguration("Models");
         services.AddOptionsWithValidateOnStart<AccessOptions>().BindConfiguration("Access").ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<LimitsOptions>().BindConfiguration("Limits").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<JobsOptions>().BindConfiguration("Jobs").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<BatchOptions>().BindConfiguration("Batches").ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<WebhookOptions>().BindConfiguration("Webhooks").ValidateDataAnnotations();
@@ -60,6 +62,7 @@ public static class Program
         // Who may come in.
         services.AddSingleton<ApiKeyStore>();
         services.AddSingleton<Authenticator>();
+        services.AddSingleton<RateLimits>();
         services.AddSingleton<ApiGate>();
 
         // A job comes in: from HTTP or from its message, to a row.
@@ -136,6 +139,7 @@ public static class Program
         services.AddTransient<WebhookSender>();
 
         // People look after their jobs.
+        services.AddSingleton<BlobLinks>();
         services.AddSingleton<JobReader>();
         services.AddSingleton<JobControl>();
         services.AddSingleton<PoisonQueues>();

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Requests;
@@ -10,6 +11,7 @@ namespace Batch.Functions;
 public sealed class ReplayJob(ApiGate gate, JobControl control, JobReader jobs)
 {
     [Function(nameof(ReplayJob))]
+    [Operation("Lets a failed job run again, under its id and seed", ApiScopes.Submit, Answers = typeof(JobView), Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs/{id}/replay")] HttpRequest request,
         string id,

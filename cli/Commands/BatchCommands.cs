@@ -30,13 +30,14 @@ internal static class BatchCommands
         var priority = new Option<int>("--priority") { Description = "Higher numbers are admitted first" };
         var webhook = new Option<string?>("--webhook-url") { Description = "Where to send the event when the batch has ended" };
         var wait = new Option<bool>("--wait") { Description = "Show the batch's progress until it has ended" };
+        var json = Output.JsonOption("Print the batch as JSON; with --wait as it ended");
         var server = new ServerOption();
-        var command = new Command("create", "Upload a file and make a batch of it") { file, endpoint, window, priority, webhook, wait };
+        var command = new Command("create", "Upload a file and make a batch of it") { file, endpoint, window, priority, webhook, wait, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var client = server.Connect(given);
-            var input = await client.UploadAsync(given.GetValue(file)!, cancellationToken);
+            var input = (await client.UploadAsync(given.GetValue(file)!, cancellationToken)).GetProperty("id").GetString();
             var batch = await client.SendAsync(
                 HttpMethod.Post,
                 "v1/batches",
@@ -49,8 +50,16 @@ internal static class BatchCommands
                     ["webhook_url"] = given.GetValue(webhook),
                 },
                 cancellationToken);
-            Console.Out.WriteLine(batch.GetProperty("id").GetString());
-            return given.GetValue(wait) ? await WaitAsync(client, batch.GetProperty("id").GetString()!, cancellationToken) : ExitCode.Success;
+            if (!given.GetValue(json))
+            {
+                Console.Out.WriteLine(batch.GetProperty("id").GetString());
+            }
+            batch = given.GetValue(wait) ? await WaitAsync(client, batch.GetProperty("id").GetString()!, cancellationToken) : batch;
+            if (given.GetValue(json))
+            {
+                Output.WriteJson(batch);
+            }
+            return !given.GetValue(wait) || HasSucceeded(batch) ? ExitCode.Success : ExitCode.Failure;
         });
         return command;
     }
@@ -58,12 +67,18 @@ internal static class BatchCommands
     private static Command CreateList()
     {
         var limit = new Option<int>("--limit") { Description = "1 to 100", DefaultValueFactory = _ => 20 };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("list", "Show the newest batches, one a line") { limit };
+        var command = new Command("list", "Show the newest batches, one a line") { limit, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var page = await server.Connect(given).SendAsync(HttpMethod.Get, $"v1/batches?limit={given.GetValue(limit)}", null, cancellationToken);
+            if (given.GetValue(json))
+            {
+                Output.WriteJsonLines(page);
+                return ExitCode.Success;
+            }
             foreach (var batch in page.GetProperty("data").EnumerateArray())
             {
                 Console.Out.WriteLine(Line(batch));
@@ -76,13 +91,14 @@ internal static class BatchCommands
     private static Command CreateShow()
     {
         var id = new Argument<string>("ID") { Description = "The batch" };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("show", "Print a batch as JSON") { id };
+        var command = new Command("show", "Show a batch: counts, speed, what it waits for") { id, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var batch = await server.Connect(given).SendAsync(HttpMethod.Get, Address(given.GetValue(id)!), null, cancellationToken);
-            Console.Out.WriteLine(JsonSerializer.Serialize(batch, Output.Json));
+            Write(batch, given.GetValue(json));
             return ExitCode.Success;
         });
         return command;
@@ -111,30 +127,43 @@ internal static class BatchCommands
     private static Command OnBatch(string verb, string description)
     {
         var id = new Argument<string>("ID") { Description = "The batch" };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command(verb, description) { id };
+        var command = new Command(verb, description) { id, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
-            Console.Out.WriteLine(Line(await server.Connect(given).SendAsync(HttpMethod.Post, $"{Address(given.GetValue(id)!)}/{verb}", null, cancellationToken)));
+            Write(await server.Connect(given).SendAsync(HttpMethod.Post, $"{Address(given.GetValue(id)!)}/{verb}", null, cancellationToken), given.GetValue(json));
             return ExitCode.Success;
         });
         return command;
     }
 
-    private static async Task<int> WaitAsync(BatchClient client, string id, CancellationToken cancellationToken)
+    private static async Task<JsonElement> WaitAsync(BatchClient client, string id, CancellationToken cancellationToken)
     {
         while (true)
         {
             var batch = await client.SendAsync(HttpMethod.Get, Address(id), null, cancellationToken);
+            Console.Error.WriteLine(Line(batch));
             if (Ends.Contains(batch.GetProperty("status").GetString()))
             {
-                Console.Error.WriteLine(Line(batch));
-                return batch.GetProperty("status").GetString() == "completed" && batch.GetProperty("request_counts").GetProperty("failed").GetInt32() == 0 ? ExitCode.Success : ExitCode.Failure;
+                return batch;
             }
-            Console.Error.WriteLine(Line(batch));
             await Task.Delay(TimeSpan.FromSeconds(2), cancellationToken);
         }
+    }
+
+    private static bool HasSucceeded(JsonElement batch) =>
+        batch.GetProperty("status").GetString() == "completed" && batch.GetProperty("request_counts").GetProperty("failed").GetInt32() == 0;
+
+    private static void Write(JsonElement batch, bool json)
+    {
+        if (json)
+        {
+            Output.WriteJson(batch);
+            return;
+        }
+        Console.Out.WriteLine(Line(batch));
     }
 
     private static string Line(JsonElement batch)

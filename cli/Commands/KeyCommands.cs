@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Storage;
 using Microsoft.Extensions.Configuration;
@@ -19,8 +20,9 @@ internal static class KeyCommands
         var expires = new Option<DateTimeOffset?>("--expires") { Description = "When the key ends, such as 2027-01-31T00:00Z; never by default" };
         var storage = new Option<string?>("--storage") { Description = "Write the key into this storage (account name, or connection string) instead of asking the server: for a tenant's first key", HelpName = "ACCOUNT" };
         var tenant = new Option<string>("--tenant") { Description = "Whose key, with --storage", DefaultValueFactory = _ => Caller.DefaultTenant };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("create", "Make a key; it is shown this once") { name, scopes, expires, storage, tenant };
+        var command = new Command("create", "Make a key; it is shown this once") { name, scopes, expires, storage, tenant, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
@@ -28,11 +30,12 @@ internal static class KeyCommands
             if (given.GetValue(storage) is { } account)
             {
                 var store = new ApiKeyStore(Storage(account), TimeProvider.System);
-                Show(given.GetValue(tenant)!, (await store.CreateAsync(given.GetValue(tenant)!, allowed, given.GetValue(name), end, cancellationToken)).Secret);
+                var (key, secret) = await store.CreateAsync(given.GetValue(tenant)!, allowed, given.GetValue(name), end, cancellationToken);
+                Show(JsonSerializer.SerializeToElement(ApiKeyView.Of(key, secret), JobJson.Options), given.GetValue(json));
                 return ExitCode.Success;
             }
             var asked = new JsonObject { ["name"] = given.GetValue(name), ["scopes"] = ScopeNames.Write(allowed), ["expires_at"] = end?.ToUnixTimeSeconds() };
-            Show(await server.Connect(given).SendAsync(HttpMethod.Post, "v1/keys", asked, cancellationToken));
+            Show(await server.Connect(given).SendAsync(HttpMethod.Post, "v1/keys", asked, cancellationToken), given.GetValue(json));
             return ExitCode.Success;
         });
         return command;
@@ -40,15 +43,21 @@ internal static class KeyCommands
 
     private static Command CreateList()
     {
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("list", "Show the tenant's keys, without the keys themselves");
+        var command = new Command("list", "Show the tenant's keys, without the keys themselves") { json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var keys = await server.Connect(given).SendAsync(HttpMethod.Get, "v1/keys", null, cancellationToken);
+            if (given.GetValue(json))
+            {
+                Output.WriteJsonLines(keys);
+                return ExitCode.Success;
+            }
             foreach (var key in keys.GetProperty("data").EnumerateArray())
             {
-                Console.Out.WriteLine(JsonSerializer.Serialize(key, Output.Json));
+                Console.Out.WriteLine(Line(key));
             }
             return ExitCode.Success;
         });
@@ -59,13 +68,14 @@ internal static class KeyCommands
     {
         var id = new Argument<string>("ID") { Description = "The key, by its id" };
         var overlap = new Option<int>("--overlap") { Description = "Seconds for which the old key goes on", DefaultValueFactory = _ => 86_400 };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("rotate", "Make a key with the rights of another, which ends after the overlap") { id, overlap };
+        var command = new Command("rotate", "Make a key with the rights of another, which ends after the overlap") { id, overlap, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var asked = new JsonObject { ["overlap_seconds"] = given.GetValue(overlap) };
-            Show(await server.Connect(given).SendAsync(HttpMethod.Post, $"v1/keys/{Uri.EscapeDataString(given.GetValue(id)!)}/rotate", asked, cancellationToken));
+            Show(await server.Connect(given).SendAsync(HttpMethod.Post, $"v1/keys/{Uri.EscapeDataString(given.GetValue(id)!)}/rotate", asked, cancellationToken), given.GetValue(json));
             return ExitCode.Success;
         });
         return command;
@@ -74,12 +84,18 @@ internal static class KeyCommands
     private static Command CreateRevoke()
     {
         var id = new Argument<string>("ID") { Description = "The key, by its id" };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("revoke", "End a key at once") { id };
+        var command = new Command("revoke", "End a key at once") { id, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
-            await server.Connect(given).SendAsync(HttpMethod.Delete, $"v1/keys/{Uri.EscapeDataString(given.GetValue(id)!)}", null, cancellationToken);
+            var key = await server.Connect(given).SendAsync(HttpMethod.Delete, $"v1/keys/{Uri.EscapeDataString(given.GetValue(id)!)}", null, cancellationToken);
+            if (given.GetValue(json))
+            {
+                Output.WriteJson(key);
+                return ExitCode.Success;
+            }
             Console.Out.WriteLine($"{given.GetValue(id)} is revoked");
             return ExitCode.Success;
         });
@@ -90,11 +106,22 @@ internal static class KeyCommands
     private static StorageClients Storage(string account) => StorageClients.FromConfiguration(new ConfigurationBuilder().AddInMemoryCollection(
         [new(account.Contains('=', StringComparison.Ordinal) ? "AzureWebJobsStorage" : "AzureWebJobsStorage:accountName", account)]).Build());
 
-    private static void Show(JsonElement made) => Show(made.GetProperty("tenant").GetString()!, made.GetProperty("key").GetString()!);
-
-    private static void Show(string tenant, string secret)
+    private static void Show(JsonElement made, bool json)
     {
-        Console.Error.WriteLine($"The key of tenant {tenant}, shown this once:");
-        Console.Out.WriteLine(secret);
+        if (json)
+        {
+            Output.WriteJson(made);
+            return;
+        }
+        Console.Error.WriteLine($"The key of tenant {made.GetProperty("tenant").GetString()}, shown this once:");
+        Console.Out.WriteLine(made.GetProperty("key").GetString());
+    }
+
+    private static string Line(JsonElement key)
+    {
+        var state = key.TryGetProperty("revoked_at", out _) ? "revoked"
+            : key.TryGetProperty("expires_at", out var end) ? $"until {DateTimeOffset.FromUnixTimeSeconds(end.GetInt64()):yyyy-MM-dd HH:mm:ss}Z" : "valid";
+        var name = key.TryGetProperty("name", out var given) ? $"  {given.GetString()}" : "";
+        return $"{key.GetProperty("id").GetString()}  …{key.GetProperty("ending").GetString()}  {key.GetProperty("scopes").GetString()}  {state}{name}";
     }
 }

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class GetBatch(ApiGate gate, BatchReader batches)
 {
     [Function(nameof(GetBatch))]
+    [Operation("A batch, with its counts, speed and place", ApiScopes.Read, Answers = typeof(BatchView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches/{id}")] HttpRequest request,
         string id,

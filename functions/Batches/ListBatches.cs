@@ -1,5 +1,7 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
+using Batch.Jobs.Files;
 using Microsoft.AspNetCore.Http;
 
 namespace Batch.Functions.Batches;
@@ -8,6 +10,7 @@ namespace Batch.Functions.Batches;
 public sealed class ListBatches(ApiGate gate, BatchReader batches)
 {
     [Function(nameof(ListBatches))]
+    [Operation("The tenant's batches, newest first", ApiScopes.Read, Query = ["limit", "after"], Answers = typeof(Page<BatchView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(
@@ -16,7 +19,7 @@ public sealed class ListBatches(ApiGate gate, BatchReader batches)
             async caller =>
             {
                 var limit = ApiRequest.Limit(request, standard: 20, most: 100);
-                return Api.JsonWithNulls(await batches.ListAsync(caller.Tenant, ApiRequest.Query(request, "after"), limit, cancellationToken));
+                return Api.JsonWithNulls(await batches.ListAsync(caller.Tenant, ApiRequest.After(request), limit, cancellationToken));
             },
             cancellationToken);
 }

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class PauseBatch(ApiGate gate, BatchControl control, BatchReader batches)
 {
     [Function(nameof(PauseBatch))]
+    [Operation("Admits no more lines of a batch", ApiScopes.Submit, Answers = typeof(BatchView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/pause")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class ResubmitBatch(ApiGate gate, BatchControl control, BatchReader batches)
 {
     [Function(nameof(ResubmitBatch))]
+    [Operation("Makes a batch of the lines that have not succeeded", ApiScopes.Submit, Makes = true, Answers = typeof(BatchView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/resubmit")] HttpRequest request,
         string id,

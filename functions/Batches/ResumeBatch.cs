@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class ResumeBatch(ApiGate gate, BatchControl control, BatchReader batches)
 {
     [Function(nameof(ResumeBatch))]
+    [Operation("Lets a paused batch go on", ApiScopes.Submit, Answers = typeof(BatchView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/resume")] HttpRequest request,
         string id,

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Batch.Functions.Limits;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Interactive;
@@ -13,7 +14,8 @@ namespace Batch.Functions.Completions;
 /// Answers a completion: JSON, or server-sent events as <c>stream</c> asks. What is wrong is answered before a stream begins; when the client goes away the
 /// text ends; when the host shuts down a stream ends with an error event. 404 for a model that is not served, as OpenAI answers, and 503 for one that is not loaded yet.
 /// </summary>
-public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions completions, ShutdownSignal shutdown, IOptions<JobsOptions> options)
+public sealed class CompletionEndpoint(
+    ApiGate gate, RateLimits limits, InteractiveCompletions completions, ShutdownSignal shutdown, IOptions<JobsOptions> options)
 {
     public Task<IResult> RunAsync(HttpRequest request, string endpoint, CancellationToken cancellationToken) =>
         gate.RunAsync(request, ApiScopes.Submit, caller => AnswerAsync(request, endpoint, caller, cancellationToken), cancellationToken);
@@ -27,6 +29,11 @@ public sealed class CompletionEndpoint(ApiGate gate, InteractiveCompletions comp
         try
         {
             var body = await ApiRequest.ReadBodyAsync(request, options.Value.MaxInputBytes, stop.Token);
+            if (limits.TakeTokens(caller.Tenant, body, request.HttpContext.Response) is { } tooMany)
+            {
+                return tooMany;
+            }
+
             var completion = await completions.OpenAsync(endpoint, body, caller, stop.Token);
             if (!completion.IsStreamed)
             {

@@ -1,3 +1,5 @@
+using Batch.Functions.OpenApi;
+using Batch.Jobs.Access;
 using Batch.Jobs.Interactive;
 using Microsoft.AspNetCore.Http;
 
@@ -7,6 +9,7 @@ namespace Batch.Functions.Completions;
 public sealed class CreateChatCompletion(CompletionEndpoint completions)
 {
     [Function(nameof(CreateChatCompletion))]
+    [Operation("Answers messages at once, whole or as server-sent events", ApiScopes.Submit, Takes = RequestSchemas.ChatCompletion)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/chat/completions")] HttpRequest request, CancellationToken cancellationToken) =>
         completions.RunAsync(request, InteractiveCompletions.ChatEndpoint, cancellationToken);

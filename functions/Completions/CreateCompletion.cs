@@ -1,3 +1,5 @@
+using Batch.Functions.OpenApi;
+using Batch.Jobs.Access;
 using Batch.Jobs.Interactive;
 using Microsoft.AspNetCore.Http;
 
@@ -7,6 +9,7 @@ namespace Batch.Functions.Completions;
 public sealed class CreateCompletion(CompletionEndpoint completions)
 {
     [Function(nameof(CreateCompletion))]
+    [Operation("Continues a prompt at once, whole or as server-sent events", ApiScopes.Submit, Takes = RequestSchemas.Completion)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/completions")] HttpRequest request, CancellationToken cancellationToken) =>
         completions.RunAsync(request, InteractiveCompletions.TextEndpoint, cancellationToken);

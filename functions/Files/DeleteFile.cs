@@ -1,4 +1,4 @@
-using System.Text.Json.Serialization;
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Files;
 using Microsoft.AspNetCore.Http;
@@ -9,6 +9,7 @@ namespace Batch.Functions.Files;
 public sealed class DeleteFile(ApiGate gate, FileStore files)
 {
     [Function(nameof(DeleteFile))]
+    [Operation("Deletes a file", ApiScopes.Submit, Answers = typeof(Deleted))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/files/{id}")] HttpRequest request,
         string id,
@@ -23,9 +24,7 @@ public sealed class DeleteFile(ApiGate gate, FileStore files)
                 }
 
                 await files.DeleteAsync(file, cancellationToken);
-                return Api.Json(new DeletedFile(id, "file", Deleted: true));
+                return Api.Json(new Deleted(id, "file"));
             },
             cancellationToken);
-
-    private sealed record DeletedFile(string Id, [property: JsonPropertyName("object")] string Kind, bool Deleted);
 }

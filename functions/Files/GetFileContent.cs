@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Files;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Files;
 public sealed class GetFileContent(ApiGate gate, FileStore files)
 {
     [Function(nameof(GetFileContent))]
+    [Operation("A file's bytes", ApiScopes.Read, MediaType = "application/jsonl")]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/files/{id}/content")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
@@ -9,6 +10,7 @@ namespace Batch.Functions.Files;
 public sealed class ListFiles(ApiGate gate, FileStore files)
 {
     [Function(nameof(ListFiles))]
+    [Operation("The tenant's files", ApiScopes.Read, Query = ["limit10000", "after", "order", "purpose"], Answers = typeof(Page<FileView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/files")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(
@@ -18,7 +20,7 @@ public sealed class ListFiles(ApiGate gate, FileStore files)
                 caller.Tenant,
                 ApiRequest.Query(request, "purpose"),
                 IsAscending(ApiRequest.Query(request, "order")),
-                ApiRequest.Query(request, "after"),
+                ApiRequest.After(request),
                 ApiRequest.Limit(request, standard: 10_000, most: 10_000),
                 cancellationToken)),
             cancellationToken);

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Files;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Files;
 public sealed class UploadFile(ApiGate gate, FileIntake intake)
 {
     [Function(nameof(UploadFile))]
+    [Operation("Takes a file of at most 200 MB", ApiScopes.Submit, Makes = true, Takes = RequestSchemas.File, Answers = typeof(FileView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/files")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(

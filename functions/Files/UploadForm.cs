@@ -33,7 +33,7 @@ internal static class UploadForm
         catch (Exception e)
         {
             await intake.AbandonAsync(upload);
-            throw e is InvalidDataException or IOException
+            throw e is InvalidDataException or IOException and not BadHttpRequestException
                 ? new InvalidJobException(JobErrorCode.InvalidRequest, $"the upload is not valid multipart/form-data: {e.Message}")
                 : e;
         }

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Microsoft.AspNetCore.Http;
 
@@ -7,6 +8,7 @@ namespace Batch.Functions.Keys;
 public sealed class ListKeys(ApiGate gate, ApiKeyStore keys)
 {
     [Function(nameof(ListKeys))]
+    [Operation("The tenant's API keys, newest first", ApiScopes.Admin, Answers = typeof(Listing<ApiKeyView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/keys")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(
@@ -14,8 +16,8 @@ public sealed class ListKeys(ApiGate gate, ApiKeyStore keys)
             ApiScopes.Admin,
             async caller =>
             {
-                var data = (await keys.ListAsync(caller.Tenant, cancellationToken)).Select(key => ApiKeyView.Of(key)).ToList();
-                return Api.Json(new { Object = "list", Data = data });
+                var data = (await keys.ListAsync(caller.Tenant, cancellationToken)).Select(key => ApiKeyView.Of(key));
+                return Api.Json(Listing.Of(data));
             },
             cancellationToken);
 }

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Requests;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Keys;
 public sealed class RevokeKey(ApiGate gate, ApiKeyStore keys)
 {
     [Function(nameof(RevokeKey))]
+    [Operation("Ends an API key at once", ApiScopes.Admin, Answers = typeof(ApiKeyView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/keys/{id}")] HttpRequest request,
         string id,

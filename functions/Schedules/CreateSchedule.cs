@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -10,6 +11,7 @@ public sealed class CreateSchedule(ApiGate gate, ScheduleControl schedules)
     internal const int LargestBody = 256 * 1024;
 
     [Function(nameof(CreateSchedule))]
+    [Operation("Makes a schedule", ApiScopes.Submit, Makes = true, Takes = RequestSchemas.Schedule, Answers = typeof(ScheduleView), Status = 201)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/schedules")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Schedules;
 public sealed class DeleteSchedule(ApiGate gate, ScheduleControl schedules)
 {
     [Function(nameof(DeleteSchedule))]
+    [Operation("Deletes a schedule and its history", ApiScopes.Submit, Answers = typeof(Deleted))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/schedules/{id}")] HttpRequest request,
         string id,
@@ -17,7 +19,7 @@ public sealed class DeleteSchedule(ApiGate gate, ScheduleControl schedules)
             async caller =>
             {
                 var schedule = await schedules.DeleteAsync(id, caller, cancellationToken);
-                return Api.Json(new { schedule.Id, Object = "schedule", Deleted = true });
+                return Api.Json(new Deleted(schedule.Id, "schedule"));
             },
             cancellationToken);
 }

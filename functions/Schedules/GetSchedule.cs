@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Schedules;
 public sealed class GetSchedule(ApiGate gate, ScheduleControl schedules)
 {
     [Function(nameof(GetSchedule))]
+    [Operation("A schedule with its next times", ApiScopes.Read, Answers = typeof(ScheduleView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/schedules/{id}")] HttpRequest request,
         string id,

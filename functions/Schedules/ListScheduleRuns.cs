@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Schedules;
 public sealed class ListScheduleRuns(ApiGate gate, ScheduleControl schedules)
 {
     [Function(nameof(ListScheduleRuns))]
+    [Operation("A schedule's runs, newest first", ApiScopes.Read, Query = ["limit"], Answers = typeof(Listing<ScheduleRunView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/schedules/{id}/runs")] HttpRequest request,
         string id,
@@ -17,7 +19,7 @@ public sealed class ListScheduleRuns(ApiGate gate, ScheduleControl schedules)
             async caller =>
             {
                 var runs = await schedules.RunsAsync(id, ApiRequest.Limit(request, standard: 20, most: 100), caller, cancellationToken);
-                return Api.Json(new { Object = "list", Data = runs.Select(ScheduleRunView.Of).ToList() });
+                return Api.Json(Listing.Of(runs.Select(ScheduleRunView.Of)));
             },
             cancellationToken);
 }

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Schedules;
 public sealed class ListSchedules(ApiGate gate, ScheduleControl schedules)
 {
     [Function(nameof(ListSchedules))]
+    [Operation("The tenant's schedules, newest first", ApiScopes.Read, Answers = typeof(Listing<ScheduleView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/schedules")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(
@@ -15,8 +17,8 @@ public sealed class ListSchedules(ApiGate gate, ScheduleControl schedules)
             ApiScopes.Read,
             async caller =>
             {
-                var data = (await schedules.ListAsync(caller, cancellationToken)).Select(ScheduleView.Of).ToList();
-                return Api.Json(new { Object = "list", Data = data });
+                var data = (await schedules.ListAsync(caller, cancellationToken)).Select(ScheduleView.Of);
+                return Api.Json(Listing.Of(data));
             },
             cancellationToken);
 }

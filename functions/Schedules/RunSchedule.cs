@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Schedules;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Schedules;
 public sealed class RunSchedule(ApiGate gate, ScheduleControl schedules)
 {
     [Function(nameof(RunSchedule))]
+    [Operation("Runs a schedule now", ApiScopes.Submit, Makes = true, Answers = typeof(ScheduleRunView), Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/schedules/{id}/run")] HttpRequest request,
         string id,

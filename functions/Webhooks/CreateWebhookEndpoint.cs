@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -10,6 +11,7 @@ public sealed class CreateWebhookEndpoint(ApiGate gate, EndpointControl endpoint
     internal const int LargestBody = 64 * 1024;
 
     [Function(nameof(CreateWebhookEndpoint))]
+    [Operation("Makes a webhook endpoint", ApiScopes.Submit, Makes = true, Status = 201)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

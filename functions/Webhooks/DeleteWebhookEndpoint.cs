@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class DeleteWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(DeleteWebhookEndpoint))]
+    [Operation("Deletes a webhook endpoint", ApiScopes.Submit)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class GetJobDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(GetJobDelivery))]
+    [Operation("A delivery to a job's own webhook, with its attempts and its body", ApiScopes.Read)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs/{id}/deliveries/{delivery}")] HttpRequest request,
         string id,

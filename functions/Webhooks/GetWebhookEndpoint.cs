@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class GetWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(GetWebhookEndpoint))]
+    [Operation("A webhook endpoint, with how it fares and without its secret", ApiScopes.Read)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListBatchDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ListBatchDeliveries))]
+    [Operation("The deliveries to a batch's own webhook, newest first, without bodies", ApiScopes.Read)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches/{id}/deliveries")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListEndpointDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ListEndpointDeliveries))]
+    [Operation("The deliveries to an endpoint, newest first, without bodies", ApiScopes.Read)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints/{id}/deliveries")] HttpRequest request,
         string id,

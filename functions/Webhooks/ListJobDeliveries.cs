@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListJobDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ListJobDeliveries))]
+    [Operation("The deliveries to a job's own webhook, newest first, without bodies", ApiScopes.Read)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs/{id}/deliveries")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListWebhookEndpoints(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(ListWebhookEndpoints))]
+    [Operation("The tenant's webhook endpoints, newest first", ApiScopes.Read)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

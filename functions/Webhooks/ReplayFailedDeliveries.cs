@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ReplayFailedDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ReplayFailedDeliveries))]
+    [Operation("Attempts again what failed of events since a time", ApiScopes.Submit, Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/replay_failed")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class RotateWebhookSecret(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(RotateWebhookSecret))]
+    [Operation("Gives an endpoint a new secret, shown this once", ApiScopes.Submit)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/rotate_secret")] HttpRequest request,
         string id,

@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class TestWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(TestWebhookEndpoint))]
+    [Operation("Sends an endpoint a made-up event of the type given, once", ApiScopes.Submit, Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/test")] HttpRequest request,
         string id,

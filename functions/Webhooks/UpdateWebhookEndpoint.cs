@@ -1,3 +1,4 @@
+using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class UpdateWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(UpdateWebhookEndpoint))]
+    [Operation("Changes the fields given", ApiScopes.Submit)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
         string id,

@@ -23,7 +23,7 @@ public sealed class JobControl(JobStore store, JobIntake intake, EventPublisher 
             return null;
         }
 
-        await audit.CancelledAsync(job, caller.Name, cancellationToken);
+        await audit.CancelledAsync(job, caller, cancellationToken);
         job = await store.UpdateAsync(job, row => row.Cancel(time.GetUtcNow()), cancellationToken);
 
         // A crash before this publishes later: the job's message is still on the queue and finds the event pending.

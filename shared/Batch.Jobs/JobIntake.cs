@@ -30,7 +30,7 @@ public sealed class JobIntake(
             using var document = JobRequestParser.ReadJson(body);
             var request = OwnedBy(caller, await inputs.ReadAsync(document.RootElement, cancellationToken));
             var id = request.Id ?? (idempotencyKey is null ? NewId() : IdFrom($"{request.Tenant}\n{idempotencyKey}"));
-            var job = await AddAsync(id, request, caller.Name, route, cancellationToken);
+            var job = await AddAsync(id, request, caller, route, cancellationToken);
             if (job.Fingerprint != FingerprintOf(request))
             {
                 throw new InvalidJobException(
@@ -81,7 +81,7 @@ public sealed class JobIntake(
 
             var request = await inputs.ReadAsync(root, cancellationToken);
             request = request with { Tenant = request.Tenant ?? tenant };
-            return new Arrival(await AddAsync(id, request, "queue", "queue", cancellationToken), carried);
+            return new Arrival(await AddAsync(id, request, Caller.Anyone("queue"), "queue", cancellationToken), carried);
         }
         catch (InvalidJobException e)
         {
@@ -114,7 +114,7 @@ public sealed class JobIntake(
     /// <summary>Keeps a message for a job that was given up, so that an operator finds it and can replay it.</summary>
     public Task KeepForReplayAsync(Job job, CancellationToken cancellationToken) => queues.KeepFailedJobAsync(job, cancellationToken);
 
-    private async Task<Job> AddAsync(string id, JobRequest request, string caller, string route, CancellationToken cancellationToken)
+    private async Task<Job> AddAsync(string id, JobRequest request, Caller caller, string route, CancellationToken cancellationToken)
     {
         webhooks.Value.Require(request.WebhookUrl);
         inputs.RequireModel(request.Model);
@@ -123,7 +123,8 @@ public sealed class JobIntake(
         {
             PartitionKey = Job.Name(request.Tenant!, id),
             Tenant = request.Tenant!,
-            Caller = caller,
+            Caller = caller.Name,
+            RequestId = caller.RequestId,
             Route = route,
             Model = request.Model,
             Fingerprint = FingerprintOf(request),

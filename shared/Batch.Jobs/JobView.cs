@@ -50,9 +50,9 @@ public sealed record JobViewError(string Code, string Message, string? Param);
 public sealed record JobViewWebhook(WebhookState Status, int Attempts, string? LastError);
 
 /// <summary>Reads jobs for their callers.</summary>
-public sealed class JobReader(JobStore store, EngineHost engines)
+public sealed class JobReader(JobStore store, BlobLinks links, EngineHost engines)
 {
-    /// <summary>The job with its text: so far while it runs, whole when it is finished.</summary>
+    /// <summary>The job with its text: so far while it runs, whole when it is finished, with a link to the result.</summary>
     public async Task<JobView?> FindAsync(string id, Caller caller, CancellationToken cancellationToken)
     {
         if (await store.FindAsync(id, caller.Tenant, cancellationToken) is not { } job)
@@ -64,7 +64,8 @@ public sealed class JobReader(JobStore store, EngineHost engines)
         {
             var result = await store.FindResultAsync(job, cancellationToken);
             var tellsMore = result?.Choices is { Count: > 1 } or [{ Logprobs: not null }];
-            return View(job) with { Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt, Interventions = result?.Interventions, Candidates = result?.Candidates };
+            var url = await links.ToAsync(store.ResultBlob(job), cancellationToken);
+            return View(job) with { ResultUrl = url.AbsoluteUri, Text = result?.Text, Choices = tellsMore ? result?.Choices : null, Input = result?.Input, Receipt = result?.Receipt, Interventions = result?.Interventions, Candidates = result?.Candidates };
         }
 
         var progress = job.State == JobState.Running ? await store.FindProgressAsync(job, cancellationToken) : null;

@@ -20,6 +20,13 @@ public sealed class JobsOptions
     public string InputContainers { get; set; } = "inputs";
 
     /// <summary>
+    /// How long <c>result_url</c> of a job and <c>download_url</c> of a file can be read by whoever has them. 0 gives addresses that only
+    /// identities with a role on the account can read.
+    /// </summary>
+    [Range(0, 10_080)]
+    public int LinkMinutes { get; set; } = 60;
+
+    /// <summary>
     /// Most tokens of a job, over all its choices, or of a slice of a batch that are computed again when its process dies. Half of it is drawn between two
     /// checkpoints, so that writing one may take as long as drawing the other half.
     /// </summary>

@@ -5,6 +5,7 @@ using Azure.Storage.Queues;
 using Batch.Inference.Engine;
 using Batch.Jobs;
 using Batch.Jobs.Access;
+using Batch.Jobs.Batches;
 using Batch.Jobs.Storage;
 using Batch.Jobs.Tests;
 using Batch.LocalHost.Hosting;
@@ -47,7 +48,7 @@ internal sealed class RunningHost : IAsyncDisposable
         [
             $"--AzureWebJobsStorage={storage}", "--Engine:ModelPath=/models/scripted", "--AzureFunctionsJobHost:extensions:queues:visibilityTimeout=00:00:00",
             "--AzureFunctionsJobHost:extensions:queues:maxPollingInterval=00:00:00.1", "--LocalHost:DrainSeconds=0",
-            "--Logging:LogLevel:Default=None", .. settings,
+            "--Logging:LogLevel:Default=None", "--Limits:RequestsPerMinute=10000000", .. settings,
         ];
         var host = Program.BuildHost(
             args,
@@ -58,7 +59,7 @@ internal sealed class RunningHost : IAsyncDisposable
             });
         if (clearQueues)
         {
-            await ClearAsync(host.Services.GetRequiredService<StorageClients>().Queues);
+            await ClearAsync(host.Services.GetRequiredService<StorageClients>());
         }
 
         await host.StartAsync(Cancellation);
@@ -128,11 +129,14 @@ internal sealed class RunningHost : IAsyncDisposable
     }
 
     // What an earlier test left waiting would run in this one.
-    private static async Task ClearAsync(QueueServiceClient queues)
+    private static async Task ClearAsync(StorageClients storage)
     {
-        await foreach (var queue in queues.GetQueuesAsync(cancellationToken: Cancellation))
+        await foreach (var queue in storage.Queues.GetQueuesAsync(cancellationToken: Cancellation))
         {
-            await queues.GetQueueClient(queue.Name).ClearMessagesAsync(Cancellation);
+            await storage.Queues.GetQueueClient(queue.Name).ClearMessagesAsync(Cancellation);
         }
+
+        // A dispatcher that was stopped in its turn holds it until its message, now gone, comes again, or for two minutes.
+        await storage.Tables.GetTableClient(BatchStore.BatchesTable).DeleteEntityAsync("the dispatcher", "turn", cancellationToken: Cancellation);
     }
 }

@@ -211,7 +211,7 @@ public sealed class AppTests
         string[] files = [.. Repository.SourceFiles("shared")];
         var bindings = Regex.Matches(Repository.Read("functions", "Program.cs"), @"AddOptionsWithValidateOnStart<(?<class>\w+)(?:, \w+)?>\(\)\.BindConfiguration\(""(?<section>\w+)""\)");
         var sections = bindings.ToDictionary(binding => binding.Groups["section"].Value, binding => PropertiesOf(binding.Groups["class"].Value));
-        Assert.Equal(["Access", "Audit", "Batches", "Engine", "EventGrid", "Jobs", "Models", "Retention", "Webhooks"], sections.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["Access", "Audit", "Batches", "Engine", "EventGrid", "Jobs", "Limits", "Models", "Retention", "Webhooks"], sections.Keys.Order(StringComparer.Ordinal));
         Assert.True(sections.Remove("Models", out var none) && none.Length == 0);
         Assert.All(sections, section => Assert.NotEmpty(section.Value));
         return sections;

@@ -53,7 +53,7 @@ internal sealed class TestBatch : IAsyncDisposable
         Intake = new JobIntake(Store, queues, new InputReader(Store, Engines, jobOptions), log, Options.Create(webhooks), Time);
         Processor = NewProcessor();
         Control = new JobControl(Store, Intake, _events, log, Time);
-        Reader = new JobReader(Store, Engines);
+        Reader = new JobReader(Store, new BlobLinks(Clients, jobOptions, TimeProvider.System), Engines);
         Sweep = new JobSweep(Store, queues, new PoisonQueues(Clients), Intake, _events, Time, NullLogger<JobSweep>.Instance);
     }
 

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Access;
 
-/// <summary>Says who asks, from a request's Authorization header.</summary>
+/// <summary>Says who asks, from a request's Authorization header or, where that is trusted, from who signed in before it.</summary>
 public sealed class Authenticator(ApiKeyStore keys, IOptions<AccessOptions> options, TimeProvider time)
 {
     private const string Scheme = "Bearer ";
@@ -11,13 +11,25 @@ public sealed class Authenticator(ApiKeyStore keys, IOptions<AccessOptions> opti
     // A key has 46 characters; what is much longer is not looked up.
     private const int LongestSecret = 256;
 
+    /// <summary>The header <c>X-MS-CLIENT-PRINCIPAL</c>.</summary>
+    public const string PrincipalHeader = Principal.Header;
+
     /// <summary>
     /// The caller, who has <paramref name="needed"/>. Otherwise throws <see cref="InvalidJobException"/> of code invalid_api_key or
     /// insufficient_permissions.
     /// </summary>
     public async Task<Caller> RequireAsync(
-        string? authorization, ApiScopes needed, string nameWithoutKey, CancellationToken cancellationToken)
+        string? authorization, string? principal, ApiScopes needed, string nameWithoutKey, CancellationToken cancellationToken)
     {
+        if (options.Value.TrustPrincipal && !string.IsNullOrEmpty(principal))
+        {
+            var signedIn = Principal.Read(principal, options.Value.PrincipalTenantClaim);
+            return signedIn.Scopes.HasFlag(needed)
+                ? signedIn
+                : throw new InvalidJobException(
+                    JobErrorCode.InsufficientPermissions, $"this needs the role batch.{NameOf(needed)}, which {signedIn.Name} has not");
+        }
+
         if (!options.Value.Required)
         {
             return Caller.Anyone(nameWithoutKey);

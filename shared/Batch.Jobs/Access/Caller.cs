@@ -18,6 +18,9 @@ public sealed record Caller(string Tenant, ApiScopes Scopes, string Name)
 {
     public const string DefaultTenant = "default";
 
+    /// <summary>Of the HTTP request, where there is one.</summary>
+    public string? RequestId { get; init; }
+
     /// <summary>Whoever asks where no key is required.</summary>
     public static Caller Anyone(string name) => new(DefaultTenant, ApiScopes.Admin, name);
 }

@@ -38,6 +38,7 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
             ["JobId"] = job.Id,
             ["Tenant"] = job.Tenant,
             ["Caller"] = job.Caller,
+            ["RequestId"] = job.RequestId,
             ["Route"] = job.Route,
             ["At"] = job.CreatedAt,
             ["Model"] = job.Model,
@@ -79,6 +80,7 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
                 ["Kind"] = "submit",
                 ["Tenant"] = caller.Tenant,
                 ["Caller"] = caller.Name,
+                ["RequestId"] = caller.RequestId,
                 ["Route"] = route,
                 ["At"] = now,
                 ["Outcome"] = "Refused",
@@ -88,7 +90,7 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
             cancellationToken);
     }
 
-    public Task CancelledAsync(Job job, string caller, CancellationToken cancellationToken)
+    public Task CancelledAsync(Job job, Caller caller, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         return WriteAsync(
@@ -97,7 +99,8 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
                 ["Kind"] = "cancel",
                 ["JobId"] = job.Id,
                 ["Tenant"] = job.Tenant,
-                ["Caller"] = caller,
+                ["Caller"] = caller.Name,
+                ["RequestId"] = caller.RequestId,
                 ["At"] = now,
             },
             cancellationToken);
@@ -110,6 +113,7 @@ public sealed class AuditLog(StorageClients clients, IOptions<AuditOptions> opti
             ["BatchId"] = batch.Id,
             ["Tenant"] = batch.Tenant,
             ["Caller"] = batch.Caller,
+            ["RequestId"] = batch.RequestId,
             ["Route"] = "POST /v1/batches",
             ["At"] = batch.CreatedAt,
             ["Input"] = batch.InputFileId ?? batch.InputBlob,

@@ -66,6 +66,7 @@ public sealed class BatchIntake(
             Priority = request.Priority,
             WebhookUrl = request.WebhookUrl,
             Caller = caller.Name,
+            RequestId = caller.RequestId,
             CreatedAt = now,
             Traceparent = Tracing.Current,
             ExpiresAt = now + CompletionWindow.Read(request.CompletionWindow)!.Value,

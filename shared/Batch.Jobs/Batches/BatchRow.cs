@@ -30,6 +30,7 @@ public sealed record BatchRow : ITableEntity
     public int Priority { get; set; }
     public string? WebhookUrl { get; set; }
     public string Caller { get; set; } = "";
+    public string? RequestId { get; set; }
     public DateTimeOffset CreatedAt { get; set; }
 
     /// <summary>W3C context of the request that made it, which the batch's trace goes on from.</summary>

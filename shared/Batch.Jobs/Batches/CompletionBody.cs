@@ -14,7 +14,7 @@ internal static class CompletionBody
     public const string Text = "/v1/completions";
 
     // A job's own fields, which a body has no business with.
-    private static readonly HashSet<string> NotHere = new(StringComparer.Ordinal)
+    internal static readonly HashSet<string> NotHere = new(StringComparer.Ordinal)
     {
         "id", "kind", "targets", "tenant", "webhook_url", "priority", "not_before", "deadline", "input_blob",
     };

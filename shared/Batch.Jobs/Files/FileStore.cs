@@ -155,7 +155,7 @@ public sealed class FileStore(StorageClients clients, TimeProvider time)
     /// <summary>Where a batch writes a file of its tenant.</summary>
     internal AppendBlobClient Appendable(string tenant, string id) => _blobs.GetAppendBlobClient(BlobName(tenant, id));
 
-    internal BlobClient BlobOf(StoredFile file) => _blobs.GetBlobClient(BlobName(file.Tenant, file.Id));
+    public BlobClient BlobOf(StoredFile file) => _blobs.GetBlobClient(BlobName(file.Tenant, file.Id));
 
     internal static async Task<Stream> OpenAsync(BlobBaseClient blob, CancellationToken cancellationToken)
     {

@@ -53,6 +53,9 @@ public sealed record FileView(
     string Purpose,
     string Status)
 {
+    /// <summary>Of one file that is asked for: where its bytes are read for a time, without a key.</summary>
+    public string? DownloadUrl { get; init; }
+
     public static FileView Of(StoredFile file, long bytes) => new(
         file.Id, "file", bytes, file.CreatedAt.ToUnixTimeSeconds(), file.ExpiresAt?.ToUnixTimeSeconds(), file.Filename, file.Purpose,
         "processed");

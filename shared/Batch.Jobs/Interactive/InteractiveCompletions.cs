@@ -17,6 +17,9 @@ public sealed class InteractiveCompletions(EngineHost engines, JobGenerator gene
     public const string ChatEndpoint = CompletionBody.Chat;
     public const string TextEndpoint = CompletionBody.Text;
 
+    /// <summary>Fields of a job that a completion does not take.</summary>
+    public static IReadOnlySet<string> NotFields => CompletionBody.NotHere;
+
     /// <summary>
     /// Ready to run. Throws <see cref="InvalidJobException"/>, of which the audit log has a row, and <see cref="ModelNotReadyException"/>.
     /// </summary>
@@ -67,6 +70,7 @@ public sealed class InteractiveCompletions(EngineHost engines, JobGenerator gene
             PartitionKey = $"{(endpoint == ChatEndpoint ? "chatcmpl" : "cmpl")}-{id}",
             Tenant = caller.Tenant,
             Caller = caller.Name,
+            RequestId = caller.RequestId,
             Route = RouteOf(endpoint),
             Model = run.Engine.Model.Name,
             PromptSha256 = JobIntake.HashOf(Encoding.UTF8.GetBytes(text)),

@@ -44,4 +44,8 @@ public static class JobErrorCode
     public const string WebhookEndpointDisabled = "webhook_endpoint_disabled";
     public const string DeliveryNotFound = "delivery_not_found";
     public const string RequestTooLarge = "request_too_large";
+    public const string RateLimitExceeded = "rate_limit_exceeded";
+    public const string UnknownUrl = "unknown_url";
+    public const string MethodNotSupported = "method_not_supported";
+    public const string ServerError = "server_error";
 }

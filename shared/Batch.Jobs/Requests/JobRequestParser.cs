@@ -69,6 +69,9 @@ public static class JobRequestParser
         "use_beam_search", "num_return_sequences", "max_completion_tokens", "max_new_tokens",
     };
 
+    /// <summary>The fields of a submission, but for <c>input_blob</c>, which is read before.</summary>
+    public static IEnumerable<string> FieldNames => Fields.Keys;
+
     private const int MostLevels = 60; // a JSON Schema nests
 
     /// <summary>The document of a submission; the caller disposes it.</summary>

@@ -29,6 +29,7 @@ public sealed record Job : ITableEntity
     public string Tenant { get; set; } = "default";
     public string Caller { get; set; } = "";
     public string Route { get; set; } = "";
+    public string? RequestId { get; set; }
     public string? Model { get; set; }
 
     /// <summary>The submission as JSON; null where it was too long for a row and lies in <c>results/_requests/{id}.json</c>.</summary>

@@ -109,6 +109,8 @@ public sealed class JobStore(StorageClients clients)
     public Task<JobResult?> FindResultAsync(Job job, CancellationToken cancellationToken) =>
         ReadAsync<JobResult>(_results, job, cancellationToken);
 
+    internal BlobClient ResultBlob(Job job) => _results.GetBlobClient(BlobName(job));
+
     public Uri ResultAddress(Job job) => _results.GetBlobClient(BlobName(job)).Uri;
 
     /// <summary>The blob of a run's checkpoint, for the run that <paramref name="owner"/> names.</summary>

@@ -42,7 +42,7 @@ public sealed partial class Azurite : IAsyncDisposable
         Process? process = null;
         try
         {
-            process = Launch(program, folder);
+            process = Launch(program, folder, []);
             folder?.HeldBy(process);
             return new Azurite(process, folder, await ReadConnectionStringAsync(process, cancellationToken));
         }
@@ -53,12 +53,31 @@ public sealed partial class Azurite : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// In memory, over https with a certificate and its key as PEM files, for clients with an identity: any token is taken whose audience,
+    /// issuer and times look right, whoever signed it.
+    /// </summary>
+    public static async Task<Azurite> StartSecureAsync(string certificate, string key, CancellationToken cancellationToken)
+    {
+        var process = Launch(
+            await AzuriteInstallation.FindOrInstallAsync(log: null, cancellationToken), folder: null, ["--oauth", "basic", "--cert", certificate, "--key", key]);
+        try
+        {
+            return new Azurite(process, folder: null, await ReadConnectionStringAsync(process, cancellationToken));
+        }
+        catch
+        {
+            await StopAsync(process, folder: null);
+            throw;
+        }
+    }
+
     public static Task<Azurite> StartAsync(string? dataFolder, CancellationToken cancellationToken) =>
         StartAsync(dataFolder, log: null, cancellationToken);
 
     public async ValueTask DisposeAsync() => await StopAsync(_process, _folder);
 
-    private static Process Launch(string program, AzuriteFolder? folder)
+    private static Process Launch(string program, AzuriteFolder? folder, string[] more)
     {
         using var script = new StreamReader(typeof(Azurite).Assembly.GetManifestResourceStream("azurite-child.cjs")!);
         string[] arguments =
@@ -67,7 +86,7 @@ public sealed partial class Azurite : IAsyncDisposable
             "--blobPort", "0", "--queuePort", "0", "--tablePort", "0", "--skipApiVersionCheck", "--silent", "--disableTelemetry",
         ];
         string[] persistence = folder is null ? ["--inMemoryPersistence"] : ["--location", folder.Path];
-        return NodeProcess.Start("node", [.. arguments, .. persistence]);
+        return NodeProcess.Start("node", [.. arguments, .. persistence, .. more]);
     }
 
     private static async Task<string> ReadConnectionStringAsync(Process process, CancellationToken cancellationToken)
