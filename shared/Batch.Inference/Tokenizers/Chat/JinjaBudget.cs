@@ -9,7 +9,21 @@ internal sealed class JinjaBudget
     private const int MostSteps = 2_000_000;
     private const int SizePerStep = 32;
 
+    private const int MostNested = 1000; // of expressions in each other, those of the calls around them included: a stack's worth
+
     private int _steps;
+    private int _nested;
+
+    /// <summary>Before an expression is computed; where it is not left again, rendering has ended with an error.</summary>
+    public void Enter(int line)
+    {
+        if (++_nested > MostNested)
+        {
+            throw JinjaError.At(line, $"expressions more than {MostNested:N0} deep");
+        }
+    }
+
+    public void Leave() => _nested--;
 
     /// <summary>Takes a step, and more for a value that is large: what is done with it goes through all of it.</summary>
     public void Charge(object? value, int line)

@@ -134,15 +134,26 @@ internal sealed class JinjaExpressionParser(JinjaTokenReader tokens)
         if (tokens.IsSymbol("-") || tokens.IsSymbol("+"))
         {
             var sign = tokens.Next().Text;
-            var number = new JinjaArithmetic(new JinjaLiteral(0L, line), sign, ReadUnary(withFilters: false), line);
+            var number = new JinjaArithmetic(new JinjaLiteral(0L, line), sign, ReadDeeper(), line);
             return withFilters ? ReadFiltersAndTests(number) : number;
         }
         var value = ReadPostfix(ReadPrimary());
         if (tokens.TakeSymbol("**"))
         {
-            value = new JinjaArithmetic(value, "**", ReadUnary(withFilters: false), line);
+            value = new JinjaArithmetic(value, "**", ReadDeeper(), line);
         }
         return withFilters ? ReadFiltersAndTests(value) : value;
+    }
+
+    private JinjaExpression ReadDeeper()
+    {
+        if (++_depth > MostDepth)
+        {
+            throw JinjaError.At(tokens.Line, $"expressions more than {MostDepth} deep");
+        }
+        var operand = ReadUnary(withFilters: false);
+        _depth--;
+        return operand;
     }
 
     private JinjaExpression ReadPostfix(JinjaExpression value)

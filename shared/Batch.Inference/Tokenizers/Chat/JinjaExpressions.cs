@@ -4,7 +4,9 @@ internal abstract record JinjaExpression(int Line)
 {
     public object? Evaluate(JinjaScope scope)
     {
+        scope.Budget.Enter(Line);
         var value = Compute(scope);
+        scope.Budget.Leave();
         scope.Budget.Charge(value, Line);
         return value;
     }

@@ -60,4 +60,25 @@ public sealed class JinjaBudgetTests
 
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("-", "1")]
+    [InlineData("+", "1")]
+    [InlineData("2**", "1")]
+    [InlineData("not ", "1")]
+    [InlineData("1+", "1")]
+    [InlineData("'a'~", "'a'")]
+    [InlineData("true and ", "true")]
+    [InlineData("(", "1")]
+    [InlineData("[", "1")]
+    public void Expression_IsRefused_WhenItWouldOverflowTheStack(string part, string last)
+    {
+        var template = $"{{{{ {string.Concat(Enumerable.Repeat(part, 40_000))}{last} }}}}";
+        Exception? error = null;
+        var thread = new Thread(() => error = Record.Exception(() => ChatTemplate.Render(template, [new ChatMessage("user", "x")], true, null, null)), maxStackSize: 1 << 20);
+        thread.Start();
+        thread.Join();
+
+        Assert.IsType<InvalidDataException>(error);
+    }
 }
