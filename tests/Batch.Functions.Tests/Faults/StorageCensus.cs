@@ -64,6 +64,7 @@ internal sealed class StorageCensus
 
     private bool HasReason(string table, TableEntity row) => table switch
     {
+        "jobs" when row.PartitionKey is "the sweep" => true,
         "jobs" when row.RowKey == "job" => IsOver(row, "Queued", "Running") && WillExpire("job", IdOf(row)),
         "jobs" => Jobs.Any(job => row.RowKey.EndsWith($"_{IdOf(job)}", StringComparison.Ordinal)),
         "batches" when row.PartitionKey is "the dispatcher" => true,
