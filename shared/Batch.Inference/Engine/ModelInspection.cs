@@ -26,21 +26,21 @@ public sealed record ModelInspection(
         var folder = Path.GetFullPath(options.ModelPath);
         var config = ModelConfig.Load(folder, options.MaxContextLength);
         var tokenizer = HfTokenizer.Load(folder);
-        var device = Devices.Resolve(Devices.Split(options.Device)[0]);
-        var dtype = Devices.ResolveDType(options.DType, device);
+        var devices = Devices.ResolveAll(Devices.Split(options.Device)[0]); // of one replica
+        var dtype = Devices.ResolveDType(options.DType, devices);
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         using var weights = new ShapeLoader(folder);
         var (rows, context, perToken) = Shape(config, weights, dtype);
         ModelLoader.RequireTogether(folder, tokenizer, rows);
 
-        var memory = Devices.Memory(device);
+        long? memory = Devices.Memory(devices[0]) is null ? null : devices.Sum(device => Devices.Memory(device)?.Total ?? 0);
         context = options.MaxContextLength == 0 ? context : Math.Min(options.MaxContextLength, context);
         var cached = memory is null ? CachePlan.Tokens(options, context, perToken, null) : options.CacheTokens > 0 ? options.CacheTokens : context;
         return new ModelInspection(
-            config.ModelType, device.ToString(), dtype.ToString().ToLowerInvariant(), string.Join(", ", weights.StoredTypes), weights.Parameters, context,
+            config.ModelType, string.Join("+", devices), dtype.ToString().ToLowerInvariant(), string.Join(", ", weights.StoredTypes), weights.Parameters, context,
             weights.Parameters * dtype.ElementSize(), perToken * cached,
-            memory is { } own ? (long)(own.Total * options.GpuMemoryUtilization) : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+            memory is { } own ? (long)(own * options.GpuMemoryUtilization) : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
     }
 
     private static (int Rows, int Context, long BytesPerToken) Shape(ModelConfig config, WeightLoader weights, ScalarType dtype)
