@@ -15,8 +15,8 @@ internal sealed class ServerOption
 
     private readonly Option<string?> _key = new("--key")
     {
+        // No default value: help would print the key.
         Description = "API key, sk-…; by default that of BATCH_API_KEY, else the one serve keeps in .data/serve",
-        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("BATCH_API_KEY"),
     };
 
     public void AddTo(Command command)
@@ -26,7 +26,7 @@ internal sealed class ServerOption
     }
 
     public BatchClient Connect(ParseResult given) => Uri.TryCreate(given.GetValue(_url), UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-        ? Connect(url, given.GetValue(_key) ?? DevelopmentKey.Find(url))
+        ? Connect(url, given.GetValue(_key) ?? Environment.GetEnvironmentVariable("BATCH_API_KEY") ?? DevelopmentKey.Find(url))
         : throw new ArgumentException($"--url must be an http or https address, was '{given.GetValue(_url)}'");
 
     public static BatchClient Connect(Uri url, string? key = null)

@@ -16,8 +16,9 @@ internal static class DeliveryCommands
         var delivery = new Argument<string?>("DELIVERY") { Description = "Show this one whole, with its body", Arity = ArgumentArity.ZeroOrOne };
         var status = new Option<string?>("--status") { Description = "pending, delivered or failed" };
         var limit = new Option<int>("--limit") { Description = "1 to 100", DefaultValueFactory = _ => 20 };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("deliveries", "Show what was sent, newest first") { id, delivery, status, limit };
+        var command = new Command("deliveries", "Show what was sent, newest first") { id, delivery, status, limit, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
@@ -28,7 +29,13 @@ internal static class DeliveryCommands
                 return ExitCode.Success;
             }
             var filter = given.GetValue(status) is { } wanted ? $"&status={Uri.EscapeDataString(wanted)}" : "";
-            Show(await client.SendAsync(HttpMethod.Get, $"{path}?limit={given.GetValue(limit)}{filter}", null, cancellationToken));
+            var page = await client.SendAsync(HttpMethod.Get, $"{path}?limit={given.GetValue(limit)}{filter}", null, cancellationToken);
+            if (given.GetValue(json))
+            {
+                EndpointCommands.Print(page);
+                return ExitCode.Success;
+            }
+            Show(page);
             return ExitCode.Success;
         });
         return command;
@@ -99,7 +106,7 @@ internal static class DeliveryCommands
 
     private static void Show(JsonElement page)
     {
-        var table = new Table().AddColumns("delivery", "event", "type", "status", "attempts", "last attempt", "code", "ms", "error", "next attempt");
+        var table = new Table().AddColumn("delivery", id => id.NoWrap()).AddColumns("event", "type", "status", "attempts", "last attempt", "code", "ms", "error", "next attempt");
         foreach (var delivery in page.GetProperty("data").EnumerateArray())
         {
             var attempts = delivery.GetProperty("attempts").EnumerateArray().ToList();

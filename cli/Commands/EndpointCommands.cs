@@ -51,13 +51,19 @@ internal static class EndpointCommands
 
     private static Command CreateList()
     {
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("list", "Show the tenant's endpoints and how they fare");
+        var command = new Command("list", "Show the tenant's endpoints and how they fare") { json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var endpoints = await server.Connect(given).SendAsync(HttpMethod.Get, $"{Root}?limit=100", null, cancellationToken);
-            var table = new Table().AddColumns("id", "url", "events", "format", "status", "failing since", "description");
+            if (given.GetValue(json))
+            {
+                Print(endpoints);
+                return ExitCode.Success;
+            }
+            var table = new Table().AddColumn("id", id => id.NoWrap()).AddColumns("url", "events", "format", "status", "failing since", "description");
             foreach (var endpoint in endpoints.GetProperty("data").EnumerateArray())
             {
                 var events = string.Join('\n', endpoint.GetProperty("events").EnumerateArray().Select(type => type.GetString()));
@@ -77,7 +83,7 @@ internal static class EndpointCommands
     private static Command CreateUpdate()
     {
         var id = new Argument<string>("ID") { Description = "The endpoint" };
-        var url = new Option<string?>("--url") { Description = "Where events are sent from now on" };
+        var url = new Option<string?>("--to") { Description = "Where events are sent from now on" };
         var (enable, disable) = (new Option<bool>("--enable") { Description = "Send to it again" }, new Option<bool>("--disable") { Description = "Send nothing to it" });
         var fields = new EndpointFields();
         var server = new ServerOption();

@@ -52,7 +52,7 @@ internal static class ScheduleCommands
                 Output.WriteJsonLines(schedules);
                 return ExitCode.Success;
             }
-            var table = new Table().AddColumns("id", "name", "cron", "time zone", "runs", "next");
+            var table = new Table().AddColumn("id", id => id.NoWrap()).AddColumns("name", "cron", "time zone", "runs", "next");
             foreach (var schedule in schedules.GetProperty("data").EnumerateArray())
             {
                 var definition = schedule.GetProperty("definition");
