@@ -61,6 +61,9 @@ internal static class Api
 
     public static IResult BatchNotFound(string id) => Error(new InvalidJobException(JobErrorCode.BatchNotFound, $"no batch {id} was created", "id"));
 
+    public static IResult LineNotFound(string id) =>
+        Error(new InvalidJobException(JobErrorCode.BatchNotFound, $"no batch {id} with a line of that custom_id was created", "custom_id"));
+
     public static IResult FileNotFound(string id) => Error(new InvalidJobException(JobErrorCode.FileNotFound, $"no file {id} was uploaded", "id"));
 
     public static string NameOf(JobState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());

@@ -145,6 +145,7 @@ public static class Program
         services.AddSingleton<PoisonQueues>();
         services.AddSingleton<JobSweep>();
         services.AddSingleton<BatchReader>();
+        services.AddSingleton<BatchLineReader>();
         services.AddSingleton<BatchControl>();
         services.AddSingleton<EndpointControl>();
         services.AddSingleton<DeliveryControl>();

@@ -55,13 +55,13 @@ internal sealed class BenchmarkHost : IAsyncDisposable
 
     public Task<JsonElement> FindAsync(string id, CancellationToken cancellationToken) => Http.GetFromJsonAsync<JsonElement>($"v1/batches/{id}", cancellationToken);
 
-    /// <summary>The batch once it has ended; throws unless all its lines succeeded.</summary>
-    public async Task<JsonElement> CompletedAsync(string id, CancellationToken cancellationToken)
+    /// <summary>The batch once it has ended, looked at now and then; throws unless all its lines succeeded.</summary>
+    public async Task<JsonElement> CompletedAsync(string id, TimeSpan every, CancellationToken cancellationToken)
     {
         JsonElement batch;
         do
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
+            await Task.Delay(every, cancellationToken);
             batch = await FindAsync(id, cancellationToken);
         }
         while (batch.GetProperty("status").GetString() is "validating" or "in_progress" or "finalizing");

@@ -41,7 +41,7 @@ internal static class SaturationCommand
                 engine.Reset();
                 var file = await host.UploadAsync(stream => WriteAsync(stream, engine, lines, tokens, (2 * round) + 1), cancellationToken);
                 var (clock, emulator) = (Stopwatch.StartNew(), EmulatorTime.Read());
-                await host.CompletedAsync(await host.CreateAsync(file, 0, cancellationToken), cancellationToken);
+                await host.CompletedAsync(await host.CreateAsync(file, 0, cancellationToken), TimeSpan.FromSeconds(1), cancellationToken);
                 var share = (EmulatorTime.Read() - emulator) / clock.Elapsed / Environment.ProcessorCount;
                 var service = engine.TokensPerSecond(Edge);
                 ratios.Add(service / alone);

@@ -18,30 +18,40 @@ internal static class SharesCommand
         var command = new Command("shares", "Measure the shares of tenants of weights 1 and 3, and how soon an urgent batch overtakes") { lines };
         command.SetAction(async (given, cancellationToken) =>
         {
-            await using var host = await BenchmarkHost.StartAsync(() => new InstantEngine(), ["--Batches:TenantWeights:three=3", "--Access:Required=true"], cancellationToken);
-            await OvertakeAsync(host, given.GetValue(lines), cancellationToken);
-            await ShareAsync(host, given.GetValue(lines) / 5, cancellationToken);
+            var engine = new InstantEngine();
+            await using (var host = await BenchmarkHost.StartAsync(() => engine, ["--Access:Required=true"], cancellationToken))
+            {
+                await OvertakeAsync(host, engine, given.GetValue(lines), cancellationToken);
+            }
+
+            // Small slices, so that there are many turns to share.
+            await using (var host = await BenchmarkHost.StartAsync(() => new InstantEngine(), ["--Batches:TenantWeights:three=3", "--Batches:SliceLines=4", "--Access:Required=true"], cancellationToken))
+            {
+                await ShareAsync(host, given.GetValue(lines) / 5, cancellationToken);
+            }
         });
         return command;
     }
 
-    private static async Task OvertakeAsync(BenchmarkHost host, int lines, CancellationToken cancellationToken)
+    private static async Task OvertakeAsync(BenchmarkHost host, InstantEngine engine, int lines, CancellationToken cancellationToken)
     {
         await EnterAsync(host, "one", cancellationToken);
-        var (large, small) = (await UploadAsync(host, lines, cancellationToken), await UploadAsync(host, Urgent, cancellationToken));
+        var (large, small) = (await UploadAsync(host, lines, cancellationToken), await UploadAsync(host, Urgent, cancellationToken, "Urgent"));
         var running = await host.CreateAsync(large, 0, cancellationToken);
         while (BenchmarkHost.Completed(await host.FindAsync(running, cancellationToken)) < lines / 20)
         {
             await Task.Delay(100, cancellationToken);
         }
 
-        var (before, clock) = (BenchmarkHost.Completed(await host.FindAsync(running, cancellationToken)), Stopwatch.StartNew());
-        await host.CompletedAsync(await host.CreateAsync(small, 10, cancellationToken), cancellationToken);
-        var (seconds, after) = (clock.Elapsed.TotalSeconds, BenchmarkHost.Completed(await host.FindAsync(running, cancellationToken)));
+        var clock = Stopwatch.StartNew();
+        var urgent = await host.CreateAsync(small, 10, cancellationToken);
+        var before = engine.Answered;
+        await host.CompletedAsync(urgent, TimeSpan.FromMilliseconds(100), cancellationToken);
+        var seconds = clock.Elapsed.TotalSeconds;
         var window = new BatchOptions();
         Console.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Urgent} urgent lines beside {lines}: {seconds:F1} s, in which {after - before} lines of the large batch ended; a window is {window.Window} slices, {window.Window * window.SliceLines} lines"));
+            $"{Urgent} urgent lines beside {lines}: {seconds:F1} s to the end; {engine.LastUrgent - before - Urgent} lines of the large batch ran before the last of them; a window is {window.Window} slices, {window.Window * window.SliceLines} lines"));
         using var cancelled = await host.Http.PostAsync($"v1/batches/{running}/cancel", null, cancellationToken);
     }
 
@@ -82,6 +92,6 @@ internal static class SharesCommand
         return secret;
     }
 
-    private static Task<string> UploadAsync(BenchmarkHost host, int lines, CancellationToken cancellationToken) =>
-        host.UploadAsync(stream => ServiceCommand.WriteAsync(stream, lines, 0), cancellationToken);
+    private static Task<string> UploadAsync(BenchmarkHost host, int lines, CancellationToken cancellationToken, string begins = "Draft") =>
+        host.UploadAsync(stream => ServiceCommand.WriteAsync(stream, lines, 0, begins), cancellationToken);
 }

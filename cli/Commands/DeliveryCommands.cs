@@ -32,7 +32,7 @@ internal static class DeliveryCommands
             var page = await client.SendAsync(HttpMethod.Get, $"{path}?limit={given.GetValue(limit)}{filter}", null, cancellationToken);
             if (given.GetValue(json))
             {
-                EndpointCommands.Print(page);
+                Output.WriteJsonLines(page);
                 return ExitCode.Success;
             }
             Show(page);

@@ -60,7 +60,7 @@ internal static class EndpointCommands
             var endpoints = await server.Connect(given).SendAsync(HttpMethod.Get, $"{Root}?limit=100", null, cancellationToken);
             if (given.GetValue(json))
             {
-                Print(endpoints);
+                Output.WriteJsonLines(endpoints);
                 return ExitCode.Success;
             }
             var table = new Table().AddColumn("id", id => id.NoWrap()).AddColumns("url", "events", "format", "status", "failing since", "description");

@@ -17,7 +17,7 @@ internal sealed partial record ApiRoute(string Function, string Path, IReadOnlyL
            where trigger?.Methods is { Length: > 0 }
            let methods = trigger.Methods.Select(name => name.ToUpperInvariant()).ToArray()
            orderby trigger.Route, methods[0]
-           select new ApiRoute(function.Name, $"/{trigger.Route}", methods, method.GetCustomAttribute<OperationAttribute>()),
+           select new ApiRoute(function.Name, $"/{trigger.Route?.Replace("{*", "{", StringComparison.Ordinal)}", methods, method.GetCustomAttribute<OperationAttribute>()),
     ];
 
     public IReadOnlyList<string> Parameters => [.. Parameter().Matches(Path).Select(match => match.Groups[1].Value)];

@@ -37,6 +37,10 @@ public sealed class JobsOptions
     [Range(1, 3600)]
     public double CheckpointSeconds { get; set; } = 1;
 
+    /// <summary>The same for a slice of a batch, whose lines are many and watched by few: as often as its run must write to live.</summary>
+    [Range(1, 3600)]
+    public double SliceCheckpointSeconds { get; set; } = 5;
+
     /// <summary>A run that has written nothing for so many seconds, by storage's clock, is dead, and its job is taken over. It writes at least thrice in that time.</summary>
     [Range(3, 3600)]
     public double LeaseSeconds { get; set; } = 15;
@@ -50,6 +54,8 @@ public sealed class JobsOptions
     public int MaxWaitingPerTenant { get; set; } = 20_000;
 
     internal TimeSpan CheckpointPeriod => TimeSpan.FromSeconds(CheckpointSeconds);
+
+    internal TimeSpan SliceCheckpointPeriod => TimeSpan.FromSeconds(SliceCheckpointSeconds);
 
     internal TimeSpan Lease => TimeSpan.FromSeconds(LeaseSeconds);
 

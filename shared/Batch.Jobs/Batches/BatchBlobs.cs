@@ -17,6 +17,10 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
 {
     public const string BatchesContainer = "batches";
 
+    // Folders of a batch, with a blob for each slice.
+    internal const string Outcomes = "outcomes";
+    internal const string Runs = "runs";
+
     /// <summary>Where output_folder may point unless the settings say otherwise.</summary>
     public const string OutputsContainer = "outputs";
 
@@ -43,6 +47,13 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
         var bytes = await ReadRangeAsync(Index(row), (long)first * Slice.Size, count * Slice.Size, cancellationToken);
         return [.. Enumerable.Range(0, bytes.Length / Slice.Size).Select(i => Slice.Read(bytes.Span[(i * Slice.Size)..]))];
     }
+
+    /// <summary>Where each line lies by its custom_id: a blob of its own, as only those who ask for one line read it.</summary>
+    internal async Task WriteCustomIdsAsync(BatchRow row, IReadOnlyList<ulong> hashes, IReadOnlyList<Slice> slices, CancellationToken cancellationToken) =>
+        await CustomIds(row).UploadAsync(BinaryData.FromBytes(CustomIdIndex.Write(hashes, slices)), overwrite: true, cancellationToken);
+
+    internal Task<Place?> FindLineAsync(BatchRow row, string customId, CancellationToken cancellationToken) =>
+        CustomIdIndex.FindAsync(row.Lines, customId, (offset, length) => ReadRangeAsync(CustomIds(row), offset, length, cancellationToken));
 
     internal Task<ReadOnlyMemory<byte>> ReadLinesAsync(string batchId, Slice slice, CancellationToken cancellationToken) =>
         ReadRangeAsync(_blobs.GetBlobClient($"{batchId}/input"), slice.Offset, slice.Length, cancellationToken);
@@ -80,6 +91,15 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
             return null;
         }
     }
+
+    /// <summary>The slices that have a blob in a folder of the batch.</summary>
+    internal async Task<HashSet<int>> ListSlicesAsync(string batchId, string folder, CancellationToken cancellationToken) =>
+        await _blobs.GetBlobsAsync(new GetBlobsOptions { Prefix = $"{batchId}/{folder}/" }, cancellationToken)
+            .Select(blob => int.Parse(blob.Name[^6..], CultureInfo.InvariantCulture)).ToHashSetAsync(cancellationToken: cancellationToken);
+
+    /// <summary>How far each line of a slice is, as its run last saved it; null when no run has begun.</summary>
+    internal async Task<IReadOnlyList<RunCheckpoint>?> FindCheckpointsAsync(string batchId, int slice, CancellationToken cancellationToken) =>
+        await new RunBlob(Run(batchId, slice), "").ReadAsync(cancellationToken) is { } kept ? CheckpointFormat.Read(kept.Content) ?? [] : null;
 
     internal async Task<bool> HasOutcomeAsync(string batchId, int slice, CancellationToken cancellationToken) =>
         await Outcome(batchId, slice).ExistsAsync(cancellationToken);
@@ -174,6 +194,8 @@ public sealed class BatchBlobs(StorageClients clients, FileStore files)
         var options = new BlobDownloadOptions { Range = new HttpRange(offset, length) };
         return (await blob.DownloadContentAsync(options, cancellationToken)).Value.Content.ToMemory();
     }
+
+    private BlobClient CustomIds(BatchRow row) => _blobs.GetBlobClient($"{row.Id}/ids");
 
     private BlobClient Index(BatchRow row) => _blobs.GetBlobClient($"{row.Id}/slices");
 

@@ -77,8 +77,9 @@ public sealed partial class BatchDispatcher(
             }
         }
 
-        moved |= await AdmitAsync(active, served, cancellationToken);
-        return (DelayUntilNext(active, moved ? 0 : patience), moved);
+        var (admitted, isStarving) = await AdmitAsync(active, served, cancellationToken);
+        moved |= admitted;
+        return (isStarving ? TimeSpan.Zero : DelayUntilNext(active, moved ? 0 : patience), moved);
     }
 
     // What is wrong with one batch keeps no other from moving; the next turn tries it again.
@@ -122,15 +123,17 @@ public sealed partial class BatchDispatcher(
         return current;
     }
 
-    private async Task<bool> AdmitAsync(List<BatchRow> active, Dictionary<string, double> served, CancellationToken cancellationToken)
+    // Starving: the queue was as good as empty, and there is more to admit than it may hold. Slices end faster than turns come, so the next comes at once.
+    private async Task<(bool Admitted, bool IsStarving)> AdmitAsync(List<BatchRow> active, Dictionary<string, double> served, CancellationToken cancellationToken)
     {
         var admission = new Admission(active, served, options.Value);
         if (admission.Candidates.Count == 0)
         {
-            return false;
+            return (false, false);
         }
 
-        var room = options.Value.Window - await queues.CountRunningAsync(cancellationToken);
+        var running = await queues.CountRunningAsync(cancellationToken);
+        var room = options.Value.Window - running;
         var taken = new Dictionary<string, (BatchRow Row, IReadOnlyList<Slice> Slices, int Count)>(StringComparer.Ordinal);
         var messages = new List<SliceMessage>();
         while (room-- > 0 && admission.Next() is { } row)
@@ -155,7 +158,7 @@ public sealed partial class BatchDispatcher(
             active[active.FindIndex(r => r.Id == row.Id)] = written;
         }
 
-        return taken.Count > 0;
+        return (taken.Count > 0, running <= options.Value.Window / 8 && admission.Next() is not null);
     }
 
     // Slices that run will tell when they end, so looking for them is for the case that they cannot; deadlines are known.

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Azure;
 using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
@@ -20,7 +18,7 @@ public sealed class BatchValidator(
     private const int MostLines = 50_000;
     private const int MostErrors = 50;
     private const int UsualTokens = 256;
-    private const int FewestSlices = 64;
+    private const int FewestSlices = 32;
     private const int LongestLine = 8 * 1024 * 1024;
 
     internal async Task<BatchRow?> ValidateAsync(string tenant, string id, TimeProvider time, CancellationToken cancellationToken)
@@ -45,6 +43,7 @@ public sealed class BatchValidator(
         {
             var slices = Cut(pass.Lines);
             await blobs.WriteIndexAsync(row, slices, cancellationToken);
+            await blobs.WriteCustomIdsAsync(row, pass.CustomIds, slices, cancellationToken);
 
             // Checkpoint: the copy and its index are there. A crash before it does the same again.
             return await store.UpdateAsync(row, r => r.Begin(pass.Model, pass.Lines.Count, slices.Count, time.GetUtcNow()), cancellationToken);
@@ -128,7 +127,7 @@ public sealed class BatchValidator(
         }
     }
 
-    /// <summary>Slices of as many lines as allowed in a large batch, and of few in a small one, so that all replicas get some, twice as many as one engine has seats.</summary>
+    /// <summary>Slices of as many lines as allowed in a large batch, and of few in a small one, so that all replicas get some; the fewer slices, the fewer storage requests a line.</summary>
     private List<Slice> Cut(List<(int Number, int Bytes, long Tokens)> lines)
     {
         var most = Math.Clamp((lines.Count + FewestSlices - 1) / FewestSlices, 1, options.Value.SliceLines);
@@ -154,7 +153,7 @@ public sealed class BatchValidator(
     /// <summary>One reading of an input: what was seen, and what was wrong with it.</summary>
     private sealed class Pass(string endpoint, EngineHost engines)
     {
-        private readonly HashSet<UInt128> _customIds = [];
+        private readonly HashSet<ulong> _customIds = [];
         private bool _read;
         private bool _first = true;
 
@@ -162,6 +161,9 @@ public sealed class BatchValidator(
 
         /// <summary>Number, bytes with the line feed, and tokens of each line that is not blank.</summary>
         public List<(int Number, int Bytes, long Tokens)> Lines { get; } = [];
+
+        /// <summary>The hash of each line's custom_id.</summary>
+        public List<ulong> CustomIds { get; } = [];
 
         public string? Model { get; private set; }
 
@@ -214,7 +216,8 @@ public sealed class BatchValidator(
         {
             using var line = BatchLine.Parse(input.Text, endpoint);
             Lines.Add((input.Number, input.Text.Length + 1, TokensOf(line, input.Text.Length)));
-            if (!_customIds.Add(BitConverter.ToUInt128(SHA256.HashData(Encoding.UTF8.GetBytes(line.CustomId)))))
+            CustomIds.Add(CustomIdIndex.HashOf(line.CustomId));
+            if (!_customIds.Add(CustomIds[^1]))
             {
                 throw new InvalidLineException("duplicate_custom_id", $"custom_id {JsonField.Quote(line.CustomId)} comes a second time", "custom_id");
             }

@@ -14,6 +14,7 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     private readonly Func<IReadOnlyList<RunCheckpoint>> _take;
     private readonly Func<CancellationToken, Task<bool>>? _look;
     private readonly JobsOptions _options;
+    private readonly TimeSpan _period;
     private readonly TimeProvider _time;
     private readonly int _deaths;
     private readonly CancellationTokenSource _stop;
@@ -29,14 +30,15 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     /// <param name="take">The checkpoint of now.</param>
     /// <param name="look">Whether the run may go on.</param>
     /// <param name="options">When it is written.</param>
+    /// <param name="period">And how long after the last one, where a token has come.</param>
     /// <param name="deaths">Runs before this one that ended without a word.</param>
     /// <param name="time">Monotonic; no wall clock matters.</param>
     /// <param name="shutdown">The host shuts down.</param>
     public CheckpointLoop(
-        RunBlob blob, Func<IReadOnlyList<RunCheckpoint>> take, Func<CancellationToken, Task<bool>>? look, JobsOptions options, int deaths, TimeProvider time,
+        RunBlob blob, Func<IReadOnlyList<RunCheckpoint>> take, Func<CancellationToken, Task<bool>>? look, JobsOptions options, TimeSpan period, int deaths, TimeProvider time,
         CancellationToken shutdown)
     {
-        (_blob, _take, _look, _options, _deaths, _time) = (blob, take, look, options, deaths, time);
+        (_blob, _take, _look, _options, _period, _deaths, _time) = (blob, take, look, options, period, deaths, time);
         (_renewed, _saved, _taken) = (time.GetTimestamp(), time.GetTimestamp(), DrawsOf(take()));
         _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
         _watching = WatchAsync(new PeriodicTimer(Period, time));
@@ -126,7 +128,7 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     private async Task SaveAsync()
     {
         _ended.Token.ThrowIfCancellationRequested();
-        var isDue = _due.Task.IsCompleted || (Volatile.Read(ref _unsaved) > 0 && _time.GetElapsedTime(_saved) >= _options.CheckpointPeriod);
+        var isDue = _due.Task.IsCompleted || (Volatile.Read(ref _unsaved) > 0 && _time.GetElapsedTime(_saved) >= _period);
         if (!isDue && _time.GetElapsedTime(_renewed) < _options.Lease / 3)
         {
             return;

@@ -242,7 +242,7 @@ public sealed class JobStore(StorageClients clients)
     internal async Task DeleteBlobsAsync(string tenant, string id, CancellationToken cancellationToken)
     {
         await RequestBlob(tenant, id).DeleteIfExistsAsync(cancellationToken: cancellationToken);
-        await _progress.GetBlobClient(BlobName(tenant, id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
+        await _progress.GetBlobClient(CheckpointName(tenant, id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
         await _results.GetBlobClient(BlobName(tenant, id)).DeleteIfExistsAsync(cancellationToken: cancellationToken);
     }
 
@@ -272,7 +272,9 @@ public sealed class JobStore(StorageClients clients)
 
     private static string BlobName(Job job) => BlobName(job.Tenant, job.Id);
 
-    private static string CheckpointName(Job job) => Path.ChangeExtension(BlobName(job), "checkpoint");
+    private static string CheckpointName(Job job) => CheckpointName(job.Tenant, job.Id);
+
+    private static string CheckpointName(string tenant, string id) => Path.ChangeExtension(BlobName(tenant, id), "checkpoint");
 
     private static string ListKey(Job job) =>
         string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.MaxValue.Ticks - job.CreatedAt.Ticks:D19}_{job.Id}");

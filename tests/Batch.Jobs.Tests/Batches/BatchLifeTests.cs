@@ -68,7 +68,7 @@ public sealed class BatchLifeTests(StorageEmulator storage)
     public async Task Batch_EndsWithEachLineCountedOnceAndOneEventId_WhenItCrashesAfterAnyWrite()
     {
         var crashes = 0;
-        for (var write = 1; write <= 60; write++)
+        for (var write = 1; write <= 80; write++)
         {
             await using var batches = await TestBatches.StartAsync(storage, new BatchOptions { Window = 2 });
             var bad = TestBatches.Line("bad", """{"prompt":"Once","temperature":9}""");
@@ -93,7 +93,7 @@ public sealed class BatchLifeTests(StorageEmulator storage)
             Assert.Empty(await batches.Blobs.ListOutcomesAsync(row, Cancellation).ToListAsync(Cancellation));
         }
 
-        Assert.InRange(crashes, 20, 59);
+        Assert.InRange(crashes, 20, 79);
     }
 
     [Fact]
