@@ -58,15 +58,14 @@ internal static class JobCommands
         var all = new Option<bool>("--all") { Description = "Every failed job that the other options mean" };
         var code = new Option<string?>("--code") { Description = "Those that failed with this code, such as retries_exhausted" };
         var since = new Option<string?>("--since") { Description = "Those submitted from then on: 2026-03-04T05:06:07Z" };
-        var tenant = new Option<string?>("--tenant") { Description = "Those of another tenant; needs a key of scope admin" };
         var server = new ServerOption();
-        var command = new Command("replay", "Let failed jobs run again, under their ids and seeds: one, or those that the options mean") { id, all, code, since, tenant };
+        var command = new Command("replay", "Let failed jobs run again, under their ids and seeds: one, or those that the options mean") { id, all, code, since };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var client = server.Connect(given);
             var filter = new JsonObject();
-            foreach (var (name, value) in new[] { ("code", given.GetValue(code)), ("since", given.GetValue(since)), ("tenant", given.GetValue(tenant)) })
+            foreach (var (name, value) in new[] { ("code", given.GetValue(code)), ("since", given.GetValue(since)) })
             {
                 if (value is not null)
                 {
@@ -82,7 +81,7 @@ internal static class JobCommands
             }
             if (filter.Count == 0 && !given.GetValue(all))
             {
-                throw new ArgumentException("give the id of a job, or one of --all, --code, --since and --tenant");
+                throw new ArgumentException("give the id of a job, or one of --all, --code and --since");
             }
             Console.Out.WriteLine($"{await client.ReplayAllAsync(filter, cancellationToken)} jobs run again");
             return ExitCode.Success;

@@ -1,6 +1,7 @@
 using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
 using Batch.Jobs.Batches;
+using Batch.Jobs.Files;
 using Batch.Jobs.Requests;
 using Microsoft.AspNetCore.Http;
 

@@ -81,7 +81,7 @@ internal sealed class ScriptedEngine : LlmEngine
         GenerationUpdate Draw(GenerationUpdate update)
         {
             _ = update.CompletionTokens > (request.Resume?.Drawn.Count ?? 0) ? Interlocked.Increment(ref _computed) : 0;
-            return update with { Drawn = new DrawnToken(update.CompletionTokens, 0, update.Logprobs) };
+            return update with { Drawn = new DrawnToken(update.CompletionTokens, 0, scores) };
         }
     }
 

@@ -3,7 +3,7 @@ using Batch.Jobs.Access;
 namespace Batch.Jobs.Requests;
 
 /// <summary>Which failed jobs are to run again.</summary>
-/// <param name="Tenant">Whose.</param>
+/// <param name="Tenant">Whose: over HTTP the caller's, and none else's.</param>
 /// <param name="Code">Only those that failed with this code.</param>
 /// <param name="Since">Only those submitted from then on.</param>
 /// <param name="Limit">So many at most, 1 to 1,000.</param>
@@ -30,16 +30,12 @@ public sealed record ReplayFilter(string Tenant, string? Code = null, DateTimeOf
                 "since" => filter with { Since = JsonField.Time(field) },
                 "after" => filter with { After = JsonField.Name(field) },
                 "limit" => filter with { Limit = JsonField.Integer(field) is >= 1 and <= MostJobs and var limit ? limit : throw JsonField.Wrong(field, $"an integer from 1 to {MostJobs}") },
-                "tenant" => filter with { Tenant = OfTenant(JsonField.Name(field), caller) },
                 _ => throw JsonField.Unknown(field),
             };
         }
 
         return filter;
     }
-
-    private static string OfTenant(string tenant, Caller caller) => tenant == caller.Tenant || caller.Scopes.HasFlag(ApiScopes.Admin) ? tenant
-        : throw new InvalidJobException(JobErrorCode.InsufficientPermissions, $"another tenant's jobs need the scope admin, tenant was {JsonField.Quote(tenant)}", "tenant");
 }
 
 /// <summary>The jobs that run again, newest first, and, where the limit came first, the job after which to go on.</summary>
