@@ -33,7 +33,7 @@ internal sealed class FuzzRun(FuzzTarget target)
     /// <summary>The cases from a place in an endless row; the same place gives the same case on any machine.</summary>
     public void Run(ulong seed, long first, long count, CancellationToken cancellationToken)
     {
-        for (var i = first; i < first + count && !cancellationToken.IsCancellationRequested ; i++)
+        for (var i = first; i < first + count && !cancellationToken.IsCancellationRequested; i++)
         {
             var name = $"{target.Name}:{seed}:{i}";
             var input = target.Inputs.Generate(new PCG((uint)i, seed), null, out _);
