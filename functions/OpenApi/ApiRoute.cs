@@ -14,8 +14,8 @@ internal sealed partial record ApiRoute(string Function, string Path, IReadOnlyL
            let function = method.GetCustomAttribute<FunctionAttribute>()
            where function is not null
            let trigger = method.GetParameters().Select(parameter => parameter.GetCustomAttribute<HttpTriggerAttribute>()).FirstOrDefault(found => found is not null)
-           where trigger?.Methods is { Length: > 0 }
-           let methods = trigger.Methods.Select(name => name.ToUpperInvariant()).ToArray()
+           let methods = (trigger?.Methods ?? []).Select(name => name.ToUpperInvariant()).ToArray()
+           where methods.Length > 0
            orderby trigger.Route, methods[0]
            select new ApiRoute(function.Name, $"/{trigger.Route?.Replace("{*", "{", StringComparison.Ordinal)}", methods, method.GetCustomAttribute<OperationAttribute>()),
     ];

@@ -60,7 +60,7 @@ public class LoadingTests
     }
 
     [Theory]
-    [InlineData("tpu", "auto", "Device must be auto, cpu, cuda or cuda:N, several of them separated by commas, or cuda:*; was 'tpu'")]
+    [InlineData("tpu", "auto", "Device must be auto, cpu, cuda or cuda:N, several of them separated by commas (a replica on each) or by + (a model's layers spread over them), or cuda:*; was 'tpu'")]
     [InlineData("cpu", "float16", "DType must be auto, float32, bfloat16 or, on cuda, float16; was 'float16' on cpu")]
     public void Load_RefusesDeviceAndDType_ByName(string device, string dtype, string message)
     {
