@@ -22,7 +22,7 @@ internal static class SettingsCheck
     internal static readonly (string Section, Func<IConfiguration, string?> Validate, Type Options)[] Sections =
     [
         Section<EngineOptions>("Engine", engine => engine.ModelPath = "none named: the models' check says so"), Section<AccessOptions>("Access"), Section<JobsOptions>("Jobs"), Section<BatchOptions>("Batches"),
-        Section<WebhookOptions>("Webhooks"), Section<EventGridOptions>("EventGrid"), Section<AuditOptions>("Audit"),
+        Section<LimitsOptions>("Limits"), Section<WebhookOptions>("Webhooks"), Section<EventGridOptions>("EventGrid"), Section<AuditOptions>("Audit"),
         Section<RetentionOptions>("Retention"),
     ];
 
