@@ -31,7 +31,7 @@ internal static class TokenEstimate
                 }
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // no JSON, or text that is no Unicode
         {
             // It will be refused, and has cost its length.
         }

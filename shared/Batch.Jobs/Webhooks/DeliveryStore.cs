@@ -1,6 +1,7 @@
 using Azure;
 using Azure.Data.Tables;
 using Batch.Jobs.Retention;
+using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Webhooks;
@@ -45,6 +46,11 @@ public sealed class DeliveryStore(StorageClients clients)
 
     public async Task<Delivery?> FindAsync(string log, string id, CancellationToken cancellationToken)
     {
+        if (!JsonField.IsName(id) || !log.Split(' ').All(JsonField.IsName))
+        {
+            return null; // storage would answer 400
+        }
+
         var row = await _rows.GetEntityIfExistsAsync<Delivery>(log, id, cancellationToken: cancellationToken);
         return row.HasValue ? row.Value : null;
     }

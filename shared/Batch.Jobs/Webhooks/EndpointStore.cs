@@ -1,6 +1,7 @@
 using Azure;
 using Azure.Data.Tables;
 using Batch.Jobs.Idempotency;
+using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Webhooks;
@@ -16,6 +17,11 @@ public sealed class EndpointStore(StorageClients clients)
 
     public async Task<WebhookEndpoint?> FindAsync(string tenant, string id, CancellationToken cancellationToken)
     {
+        if (!JsonField.IsName(id))
+        {
+            return null; // storage would answer 400
+        }
+
         var row = await _rows.GetEntityIfExistsAsync<WebhookEndpoint>(tenant, id, cancellationToken: cancellationToken);
         return row.HasValue ? row.Value : null;
     }

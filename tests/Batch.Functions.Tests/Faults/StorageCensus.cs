@@ -89,7 +89,7 @@ internal sealed class StorageCensus
         "results" => Jobs.Any(job => (job.GetBoolean("HasResult") == true && BlobOf(job) == blob) || (job.GetString("Request") is null && $"_requests/{BlobOf(job)}" == blob)),
         "inputs" => blob.StartsWith("given/", StringComparison.Ordinal),
         "files" => WillExpire("file", blob[(blob.IndexOf('/', StringComparison.Ordinal) + 1)..]),
-        "batches" => Rows("batches").Any(batch => blob == $"{batch.RowKey}/input" || blob == $"{batch.RowKey}/slices"),
+        "batches" => Rows("batches").Any(batch => blob == $"{batch.RowKey}/input" || blob == $"{batch.RowKey}/slices" || blob == $"{batch.RowKey}/ids"),
         _ => false,
     };
 
