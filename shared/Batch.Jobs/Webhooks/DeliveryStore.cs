@@ -1,7 +1,7 @@
 using Azure;
 using Azure.Data.Tables;
-using Batch.Jobs.Retention;
 using Batch.Jobs.Requests;
+using Batch.Jobs.Retention;
 using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Webhooks;
