@@ -47,7 +47,7 @@ public sealed class SecretsTests(StorageEmulator storage)
         }
 
         var failing = await SendAsync("v1/jobs", $$"""{"id":"failing","prompt":"{{Prompt}}"}""", key);
-        await SendAsync("v1/jobs", $$"""{"id":"hooked","prompt":"{{Prompt}}","webhook_url":"https://127.0.0.1:1/hook?token={{UrlToken}}"}""", key);
+        await SendAsync("v1/jobs", $$"""{"id":"hooked","prompt":"{{Prompt}}","webhook_url":"https://localhost:1/hook?token={{UrlToken}}"}""", key);
         await SendAsync("v1/jobs", $$"""{"prompt":"{{Prompt}}","temperature":"{{Prompt}}"}""", key);
         await SendAsync("v1/jobs", $$"""{"prompt":"{{Prompt}}""", key);
         await SendAsync("v1/jobs", $$"""{"prompt":"{{Prompt}}","webhook_url":"https://user:{{UrlToken}}@example.org/"}""", key);
