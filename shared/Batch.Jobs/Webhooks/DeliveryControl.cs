@@ -21,12 +21,12 @@ public sealed class DeliveryControl(
     }
 
     public async Task<string> LogOfJobAsync(string id, Caller caller, CancellationToken cancellationToken) =>
-        JsonField.IsName(id) && await jobs.FindAsync(id, caller.Tenant, cancellationToken) is { } job
+        await jobs.FindAsync(id, caller.Tenant, cancellationToken) is { } job
             ? DeliveryLog.OfJob(job.Tenant, job.Id)
             : throw new InvalidJobException(JobErrorCode.JobNotFound, $"no job {JsonField.Quote(id)} was submitted", "id");
 
     public async Task<string> LogOfBatchAsync(string id, Caller caller, CancellationToken cancellationToken) =>
-        JsonField.IsName(id) && await batches.FindAsync(caller.Tenant, id, cancellationToken) is { } batch
+        await batches.FindAsync(caller.Tenant, id, cancellationToken) is { } batch
             ? DeliveryLog.OfBatch(batch.Id)
             : throw new InvalidJobException(JobErrorCode.BatchNotFound, $"no batch {JsonField.Quote(id)} was created", "id");
 
@@ -76,7 +76,7 @@ public sealed class DeliveryControl(
         queues.EnqueueDeliveryAsync(new DeliveryMessage(delivery.Log, delivery.Id, delivery.Attempts + 1, IsReplay: true), TimeSpan.Zero, cancellationToken);
 
     private async Task<Delivery> FindAsync(string log, string id, CancellationToken cancellationToken) =>
-        (id.StartsWith(ObjectId.Delivery, StringComparison.Ordinal) && JsonField.IsName(id) ? await deliveries.FindAsync(log, id, cancellationToken) : null)
+        (id.StartsWith(ObjectId.Delivery, StringComparison.Ordinal) ? await deliveries.FindAsync(log, id, cancellationToken) : null)
         ?? throw new InvalidJobException(JobErrorCode.DeliveryNotFound, $"no delivery {JsonField.Quote(id)} is in this log; a delivery is kept for as long as Webhooks:RetentionDays says");
 }
 

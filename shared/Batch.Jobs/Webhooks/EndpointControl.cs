@@ -118,7 +118,7 @@ public sealed class EndpointControl(
     }
 
     internal async Task<WebhookEndpoint> FindAsync(string id, Caller caller, CancellationToken cancellationToken) =>
-        (JsonField.IsName(id) ? await store.FindAsync(caller.Tenant, id, cancellationToken) : null) ?? throw NotFound(id);
+        await store.FindAsync(caller.Tenant, id, cancellationToken) ?? throw NotFound(id);
 
     internal static InvalidJobException IsDisabled(WebhookEndpoint endpoint) =>
         new(JobErrorCode.WebhookEndpointDisabled, $"endpoint {endpoint.Id} is disabled ({endpoint.DisabledReason}); enable it first");
