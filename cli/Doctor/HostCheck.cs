@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Batch.Jobs.Storage;
 using Microsoft.Extensions.Configuration;
 
 namespace Batch.Cli.Doctor;
@@ -9,9 +10,6 @@ internal static partial class HostCheck
 {
     private const string Area = "host.json";
     private const string Queues = "AzureFunctionsJobHost:extensions:queues";
-
-    // The processors of slices count as many deliveries before they give up.
-    private const int Deliveries = 5;
 
     /// <param name="configuration">With host.json in it, as the host reads it.</param>
     /// <param name="root">Folder of host.json; the templates are looked for beside it.</param>
@@ -52,9 +50,9 @@ internal static partial class HostCheck
             ? Finding.Ok(Area, "messages are base64, as Batch sends them")
             : Finding.Problem(Area, $"messageEncoding is '{encoding}', and Batch sends base64", "set messageEncoding to base64");
 
-        if (queues.GetValue("maxDequeueCount", 5) is not Deliveries and var count)
+        if (queues.GetValue("maxDequeueCount", 5) is not JobQueues.MaxDequeueCount and var count)
         {
-            yield return Finding.Problem(Area, $"maxDequeueCount is {count}; slices of batches count {Deliveries} deliveries", $"set maxDequeueCount to {Deliveries}");
+            yield return Finding.Problem(Area, $"maxDequeueCount is {count}; slices of batches count {JobQueues.MaxDequeueCount} deliveries", $"set maxDequeueCount to {JobQueues.MaxDequeueCount}");
         }
 
         if (queues.GetValue("visibilityTimeout", TimeSpan.Zero) <= TimeSpan.Zero)

@@ -14,9 +14,6 @@ namespace Batch.Jobs;
 public sealed partial class JobProcessor(
     JobIntake intake, JobGenerator generator, RunClaims claims, EventPublisher events, ShutdownSignal shutdown, ILogger<JobProcessor> logger)
 {
-    // As host.json's maxDequeueCount.
-    private const int MostDeaths = 5;
-
     /// <summary>
     /// Find the job, run it unless it is finished, tell of it unless that is done. What throws is retried by the queue; what returns is
     /// done with the message.
@@ -100,7 +97,7 @@ public sealed partial class JobProcessor(
                 return null;
             }
 
-            return job.IsFinished ? job : job.Deaths >= MostDeaths ? await GiveUpAsync(job, stop) : await RunAsync(run, stop);
+            return job.IsFinished ? job : job.Deaths >= JobQueues.MaxDequeueCount ? await GiveUpAsync(job, stop) : await RunAsync(run, stop);
         }
         catch (InvalidJobException e) when (isMine || job.State == JobState.Queued)
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Azure.Storage.Queues.Models;
+using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Batches;
 
@@ -9,9 +10,6 @@ namespace Batch.Jobs.Batches;
 /// </summary>
 public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatch watch, LineRunner lines, DispatchNudge nudge, SliceRuns runs)
 {
-    // host.json's maxDequeueCount: after it the message goes to the poison queue.
-    private const int LastTry = 5;
-
     public async Task ProcessAsync(QueueMessage message, CancellationToken cancellationToken)
     {
         var work = Read(message);
@@ -27,12 +25,12 @@ public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatc
             await lines.ReadyAsync(watched, stop.Token);
             var texts = await ReadLinesAsync(work, stop.Token);
             var run = await runs.TakeAsync(work, texts.Count, stop.Token);
-            if (run is { Deaths: >= LastTry })
+            if (run is { Deaths: >= JobQueues.MaxDequeueCount })
             {
                 await GiveUpAsync(row, work, cancellationToken);
             }
             else if (run is not null && await run.EndAsync(
-                loop => Task.WhenAll(texts.Select((text, i) => lines.RunAsync(row, text, run.Lines[i], watched, message.DequeueCount >= LastTry, loop)))) is { } outcomes)
+                loop => Task.WhenAll(texts.Select((text, i) => lines.RunAsync(row, text, run.Lines[i], watched, message.DequeueCount >= JobQueues.MaxDequeueCount, loop)))) is { } outcomes)
             {
                 await blobs.AddOutcomeAsync(work.BatchId, work.Number, SliceOutcome.Of(outcomes, work.Slice.Tokens), CancellationToken.None);
 

@@ -18,6 +18,9 @@ public sealed class JobQueues(StorageClients clients)
     public const string Webhooks = "batch-webhooks";
     public const string PoisonWebhooks = "batch-webhooks-poison";
 
+    /// <summary>How often a message is delivered before it goes to its poison queue: host.json's maxDequeueCount, which doctor compares.</summary>
+    public const int MaxDequeueCount = 5;
+
     /// <summary>The longest that a message may stay invisible; a longer wait is made of several.</summary>
     public static readonly TimeSpan LongestDelay = TimeSpan.FromDays(7);
 
