@@ -32,7 +32,7 @@ internal static class RequestSchemas
         [ChatCompletion] = () => Object(Completions().Append(("messages", ArrayOf(new JsonObject { ["type"] = "object" }))).Append(("top_logprobs", Integer())), "messages"),
         [Replay] = () => Object(
             [
-                ("code", Text("Only those that failed with it")), ("since", Time()), ("tenant", Text()), ("limit", new JsonObject { ["type"] = "integer", ["minimum"] = 1, ["maximum"] = 1000 }),
+                ("code", Text("Only those that failed with it")), ("since", Time()), ("limit", new JsonObject { ["type"] = "integer", ["minimum"] = 1, ["maximum"] = 1000 }),
                 ("after", Text("Those older than this job")),
             ]),
         [Batch] = () => Object(

@@ -8,8 +8,11 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Batch.Functions.Tests;
 
-/// <summary>The whole application is stopped in the middle of its work and started again, with the model that ships with Batch.</summary>
-public sealed class PreemptionTests(StorageEmulator storage)
+/// <summary>
+/// The whole application is stopped in the middle of its work and started again, with the model that ships with Batch. It has a storage of its own: it counts
+/// all that is drawn, and in a shared one the sweep brings it what other tests left behind.
+/// </summary>
+public sealed class PreemptionTests(StorageEmulator storage) : IClassFixture<StorageEmulator>
 {
     private static readonly string[] Submissions =
     [

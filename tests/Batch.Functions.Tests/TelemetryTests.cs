@@ -13,8 +13,8 @@ using OpenTelemetry.Trace;
 
 namespace Batch.Functions.Tests;
 
-/// <summary>What a job and a batch leave in traces, metrics and logs.</summary>
-public sealed class TelemetryTests(StorageEmulator storage) : IDisposable
+/// <summary>What a job and a batch leave in traces, metrics and logs. It has a storage of its own: it takes the first event that comes.</summary>
+public sealed class TelemetryTests(StorageEmulator storage) : IClassFixture<StorageEmulator>, IDisposable
 {
     private const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
