@@ -204,7 +204,6 @@ internal sealed class TestBatch : IAsyncDisposable
             where T : ClientOptions
         {
             options.AddPolicy(faults, HttpPipelinePosition.PerCall);
-            options.Retry.MaxRetries = 0;
             return options;
         }
     }

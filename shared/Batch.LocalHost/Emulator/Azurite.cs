@@ -13,6 +13,10 @@ public sealed partial class Azurite : IAsyncDisposable
 
     // The account and key that every Azurite has; published, and no secret.
     private const string Key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+    // Longer than a client keeps an idle connection, a minute: a request sent on one that the server is just closing would be reset.
+    private const string SecondsToKeepConnections = "120";
+
     private static readonly TimeSpan TimeToStart = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(10);
 
@@ -84,6 +88,8 @@ public sealed partial class Azurite : IAsyncDisposable
         [
             "-e", script.ReadToEnd(), "--", program,
             "--blobPort", "0", "--queuePort", "0", "--tablePort", "0", "--skipApiVersionCheck", "--silent", "--disableTelemetry",
+            "--blobKeepAliveTimeout", SecondsToKeepConnections, "--queueKeepAliveTimeout", SecondsToKeepConnections,
+            "--tableKeepAliveTimeout", SecondsToKeepConnections,
         ];
         string[] persistence = folder is null ? ["--inMemoryPersistence"] : ["--location", folder.Path];
         return NodeProcess.Start("node", [.. arguments, .. persistence, .. more]);
