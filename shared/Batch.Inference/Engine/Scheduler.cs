@@ -14,16 +14,10 @@ internal readonly record struct ScheduledSequence(Sequence Sequence, int Tokens,
 /// A full cache takes the blocks of the last in line, who starts over later (recomputation); the first in line always advances, so all end.
 /// Knows numbers only, no tensors; the engine thread owns it.
 /// </summary>
-internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPool blocks)
+internal sealed partial class Scheduler(int maxSequences, int maxBatchedTokens, BlockPool blocks)
 {
-    /// <summary>How many steps smaller prompts may overtake one for which the cache has no room yet.</summary>
-    internal const int MostOvertakenSteps = 256;
-
     // So few that computing them costs a step little more than one.
     private const int FewTokens = 32;
-
-    // How many waiting sequences are looked at in a step when those before them find no room.
-    private const int MostRefused = 16;
 
     private readonly SequenceLine _waiting = new();
     private readonly SequenceLine _running = new();
@@ -34,9 +28,6 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
     private int _budget;
     private bool _preempted; // in this step
     private bool _urgentAlone; // the step is for urgent prompts alone
-    private Sequence? _halved; // it got half of what was left in this step, so that those behind it get something
-    private Sequence? _overtaken;
-    private int _overtakenSteps;
 
     /// <summary>Most sequences that run at once.</summary>
     public int Seats => _seats;
@@ -200,76 +191,6 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
         Schedule(sequence, tokens, share);
     }
 
-    // A sequence starts only when the cache has room for its whole prompt, and for a block more for each who runs: otherwise somebody would soon be
-    // preempted. It takes the place of others only where they are of a lower priority.
-    private bool Admit(Sequence sequence)
-    {
-        var mayPreempt = _running.Count > 0 && _running[^1].Request.Priority < sequence.Request.Priority;
-        if (mayPreempt ? !FitsInPlaceOfOthers(sequence) : _preempted || _running.Count == _seats)
-        {
-            return false;
-        }
-        var cached = sequence.ScoresPrompt ? 0 : blocks.Share(sequence.Blocks, sequence.Tokens);
-        while (_running.Count == _seats || !HasRoom(sequence))
-        {
-            if (_running.Count == 0 || _running[^1].Request.Priority >= sequence.Request.Priority)
-            {
-                blocks.Release(sequence.Blocks);
-                return false;
-            }
-            Preempt(_running[^1]);
-        }
-        _waiting.Remove(sequence);
-        _running.Add(sequence);
-        sequence.Admitted(cached);
-        var tokens = Share(sequence);
-        blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens);
-        Schedule(sequence, tokens, share: true);
-        return true;
-    }
-
-    // One that would take all that is left, for who knows how many steps, leaves half of it to those behind.
-    private int Share(Sequence sequence)
-    {
-        if (sequence.PendingTokens <= _budget || _halved is not null)
-        {
-            return Math.Min(sequence.PendingTokens, _budget);
-        }
-        _halved = sequence;
-        return (_budget + 1) / 2;
-    }
-
-    // What they did not need it gets after all.
-    private void GiveRest()
-    {
-        if (_budget > 0 && _halved is { } sequence && _step.FindIndex(s => s.Sequence == sequence) is >= 0 and var at)
-        {
-            var tokens = Math.Min(sequence.PendingTokens, _step[at].Tokens + _budget);
-            if (blocks.TryGrow(sequence.Blocks, sequence.ComputedTokens + tokens))
-            {
-                _budget -= tokens - _step[at].Tokens;
-                _step[at] = new ScheduledSequence(sequence, tokens);
-                blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
-            }
-        }
-    }
-
-    private bool HasRoom(Sequence sequence) => blocks.BlocksFor(sequence.Tokens.Count) - sequence.Blocks.Count + _running.Count <= blocks.Free || _running.Count == 0;
-
-    // Whether preempting those of lower priority would make room; blocks that they share are not counted.
-    private bool FitsInPlaceOfOthers(Sequence sequence)
-    {
-        var (free, ahead) = (blocks.Free, _running.Count);
-        for (; ahead > 0 && _running[ahead - 1].Request.Priority < sequence.Request.Priority; ahead--)
-        {
-            foreach (var block in _running[ahead - 1].Blocks)
-            {
-                free += blocks.HoldersOf(block) == 1 ? 1 : 0;
-            }
-        }
-        return blocks.BlocksFor(sequence.Tokens.Count) + ahead <= free || ahead == 0;
-    }
-
     private void Schedule(Sequence sequence, int tokens, bool share)
     {
         if (tokens == 0)
@@ -284,45 +205,6 @@ internal sealed class Scheduler(int maxSequences, int maxBatchedTokens, BlockPoo
             // What is published will be computed: only who is still further behind can be preempted. Those who decode are served out of line, and may be.
             blocks.Publish(sequence.Blocks, sequence.Tokens, sequence.ComputedTokens + tokens);
         }
-    }
-
-    // Rows that a full house would decode and that are empty go to guesses, and blocks that nobody would miss in the next step. The fuller the step, the more
-    // of its time is the rows' and not the reading of the weights, and the more guesses must come true.
-    private void Guess()
-    {
-        var rows = _seats - (maxBatchedTokens - _budget);
-        var worth = Math.Sqrt(1 - (double)rows / _seats);
-        for (var i = 0; i < _step.Count && rows > 0; i++)
-        {
-            var (sequence, tokens, _) = _step[i];
-            if (tokens != sequence.PendingTokens || sequence.Lookup is null)
-            {
-                continue;
-            }
-            var guess = sequence.Lookup.Guess(sequence.Tokens, rows, worth);
-            var computed = sequence.ComputedTokens + tokens + guess.Length;
-            if (guess.Length == 0 || blocks.BlocksFor(computed) - sequence.Blocks.Count + _running.Count > blocks.Free || !blocks.TryGrow(sequence.Blocks, computed))
-            {
-                continue;
-            }
-            _step[i] = new ScheduledSequence(sequence, tokens, guess);
-            rows -= guess.Length;
-        }
-    }
-
-    // The first of those who wait has no room yet: smaller ones behind it may go on, but not for ever.
-    private bool MayOvertake(Sequence sequence, bool first)
-    {
-        if (_preempted || _running.Count == _seats)
-        {
-            return false;
-        }
-        if (first)
-        {
-            _overtakenSteps = sequence == _overtaken ? _overtakenSteps + 1 : 0;
-            _overtaken = sequence;
-        }
-        return _overtakenSteps < MostOvertakenSteps;
     }
 
     private void Preempt(Sequence sequence)
