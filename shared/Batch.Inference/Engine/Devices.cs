@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Batch.Inference.Kernels;
+using Batch.Inference.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -101,8 +101,8 @@ internal static partial class Devices
     public static bool RoundsToInt8(string name, Device device, ScalarType dtype) => name switch
     {
         "auto" => false,
-        "int8" when device.type == DeviceType.CPU && Brgemm.Serves(dtype) => true,
-        "int8" => throw new NotSupportedException($"WeightDType int8 takes the own kernel for matrix products, which is there for float32 from AVX2 and for bfloat16 from AVX512-BF16, on Linux; not for {dtype} on this {device}"),
+        "int8" when device.type == DeviceType.CPU && PackedLinear.Serves(dtype) => true,
+        "int8" => throw new NotSupportedException($"WeightDType int8 takes the own kernel for matrix products, which is there for float32 and bfloat16 from AVX2, on Linux; not for {dtype} on this {device}"),
         _ => throw new ArgumentException($"WeightDType must be auto or int8, was '{name}'"),
     };
 
@@ -116,9 +116,9 @@ internal static partial class Devices
     /// <summary>
     /// Rows of a step are filled up to a multiple of this, so that a row's result is bit for bit the same whoever shares its step. Float32 matrix products on
     /// the CPU by MKL take a kernel of another order of summation for groups of fewer than 4 rows (seen with libtorch 2.10 on 1 and 2 threads; bfloat16 does
-    /// not); those of <see cref="Layers.PackedLinear"/> have one order for any number of rows.
+    /// not); those of <see cref="PackedLinear"/> have one order for any number of rows.
     /// </summary>
-    public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 && !Brgemm.Serves(dtype) ? 4 : 1;
+    public static int RowGroup(Device device, ScalarType dtype) => device.type == DeviceType.CPU && dtype == ScalarType.Float32 && !PackedLinear.Serves(dtype) ? 4 : 1;
 
     /// <summary>How many tokens of a block have each head side by side in the cache: all of them where the own attention reads it.</summary>
     public static int CacheRun(Device device, int blockSize) => device.type == DeviceType.CPU ? blockSize : 1;

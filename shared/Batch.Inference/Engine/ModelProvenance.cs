@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using Batch.Inference.Kernels;
+using Batch.Inference.Layers;
 using Microsoft.ML.Tokenizers;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -48,7 +49,7 @@ public sealed record ModelProvenance(
         {
             ["row_group"] = Devices.RowGroup(device, dtype).ToString(CultureInfo.InvariantCulture),
             ["attention"] = device.type == DeviceType.CPU ? "rows" : "libtorch",
-            ["products"] = int8 ? "int8" : device.type == DeviceType.CPU && Brgemm.Serves(dtype) ? "packed" : "libtorch",
+            ["products"] = device.type != DeviceType.CPU || !PackedLinear.Serves(dtype) ? "libtorch" : (int8 ? "int8" : "packed") + (Brgemm.Serves(dtype) ? "" : ", in float32"),
             ["threads"] = get_num_threads().ToString(CultureInfo.InvariantCulture),
             ["vectors"] = Vector512.IsHardwareAccelerated ? "512" : Vector256.IsHardwareAccelerated ? "256" : "128",
         });

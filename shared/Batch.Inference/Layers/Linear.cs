@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Batch.Inference.Layers;
 
 /// <summary>
-/// y = x W^T + b. There are three, chosen once, at load: <see cref="PlainLinear"/>, the framework's, which every device and dtype has and which tests take for the
-/// reference, <see cref="PackedLinear"/> for processors that have its kernel, and <see cref="Int8Linear"/> where weights are to be rounded. The model owns it.
+/// y = x W^T + b. There are two, chosen once, at load: <see cref="PlainLinear"/>, the framework's, which every device and dtype has and which tests take for the
+/// reference, and <see cref="PackedLinear"/> for processors that have its kernels. The model owns it.
 /// </summary>
 internal abstract class Linear : IDisposable
 {
@@ -14,8 +14,9 @@ internal abstract class Linear : IDisposable
     /// <param name="memory">Where a packed weight goes; must live as long as the layer.</param>
     /// <param name="int8">Rounds the weight to 8 bits.</param>
     public static Linear Create(Tensor weight, Tensor? bias, WeightMemory? memory = null, bool int8 = false) =>
-        int8 ? new Int8Linear(weight, bias, memory)
-        : PackedLinear.Serves(weight) ? new PackedLinear(weight, bias, memory) : new PlainLinear(weight, bias);
+        PackedLinear.Serves(weight) ? new PackedLinear(weight, bias, memory, int8)
+        : !int8 ? new PlainLinear(weight, bias)
+        : throw new NotSupportedException($"WeightDType is int8, for which there is no kernel here: a weight [{string.Join(", ", weight.shape)}] of {weight.dtype} on {weight.device}");
 
     /// <param name="x">[…, in]</param>
     /// <returns>[…, out]</returns>

@@ -8,51 +8,47 @@ using static TorchSharp.torch;
 namespace Batch.Inference.Layers;
 
 /// <summary>
-/// The product over a weight packed once, at load, into tiles of 32 outputs whose columns lie one after the other, so that it is read from memory straight
-/// through, once for up to 64 rows. A row's result is bit for bit the same whatever rows share the call and whatever the number of threads.
+/// The product over a weight packed once, at load, so that it is read from memory straight through, once for up to 64 rows. A row's result is bit for bit the
+/// same whatever rows share the call and whatever the number of threads.
 /// </summary>
 internal sealed unsafe class PackedLinear : Linear
 {
-    private const int Tile = 32;
+    private const int Tile = PackedWeight.Tile;
     private const int RowBlock = 64;
     private const int PieceBytes = 64 << 10;
 
     private readonly WeightMemory memory;
     private readonly bool ownsMemory;
-    private readonly byte* packed; // float32: [tiles, in, 32]; bfloat16: [tiles, in / 2, 32, 2]
+    private readonly PackedWeight weight;
     private readonly float* bias; // [tiles * 32]
-    private readonly ScalarType dtype;
-    private readonly int inputs, outputs, tiles;
 
+    /// <param name="weight">[out, in]</param>
     /// <param name="memory">Where the packed weight lies; must live as long as the layer.</param>
-    public PackedLinear(Tensor weight, Tensor? bias, WeightMemory? memory = null)
+    /// <param name="int8">Rounds the weight to 8 bits: memory is read at half of bfloat16's size, rows stay as they are.</param>
+    public PackedLinear(Tensor weight, Tensor? bias, WeightMemory? memory = null, bool int8 = false)
     {
-        (outputs, inputs, dtype) = ((int)weight.shape[0], (int)weight.shape[1], weight.dtype);
-        tiles = (outputs + Tile - 1) / Tile;
         (this.memory, ownsMemory) = (memory ?? new WeightMemory(), memory is null);
-        packed = this.memory.Take((long)tiles * inputs * Tile * dtype.ElementSize());
-        this.bias = (float*)this.memory.Take(tiles * Tile * sizeof(float));
         using (weight)
-        using (var rows = weight.contiguous())
         {
-            Pack((uint*)rows.Pointer(), (uint*)packed);
+            this.weight = PackedWeight.Create(weight, this.memory, int8);
         }
-        new Span<float>(this.bias, tiles * Tile).Clear();
+        var outputs = this.weight.Tiles * Tile;
+        this.bias = (float*)this.memory.Take(outputs * sizeof(float));
+        new Span<float>(this.bias, outputs).Clear();
         if (bias is not null)
         {
             using (bias)
             using (var wide = bias.to(ScalarType.Float32).contiguous())
             {
-                new Span<float>(wide.Pointer(), outputs).CopyTo(new Span<float>(this.bias, outputs));
+                new Span<float>(wide.Pointer(), this.weight.Outputs).CopyTo(new Span<float>(this.bias, outputs));
             }
         }
     }
 
-    // Of 32 bits, in a row of the weight.
-    private int Words => dtype == ScalarType.BFloat16 ? inputs / 2 : inputs;
+    /// <summary>Whether there are kernels here for weights of that dtype, and for such weights rounded to 8 bits.</summary>
+    public static bool Serves(ScalarType dtype) => dtype is ScalarType.Float32 or ScalarType.BFloat16 && Brgemm.Serves(ScalarType.Float32);
 
-    public static bool Serves(Tensor weight) =>
-        weight.device_type == DeviceType.CPU && Brgemm.Serves(weight.dtype) && (weight.dtype == ScalarType.Float32 || weight.shape[1] % 2 == 0);
+    public static bool Serves(Tensor weight) => weight.device_type == DeviceType.CPU && Serves(weight.dtype) && weight.shape[1] % 2 == 0;
 
     public override Tensor Forward(Tensor x) => Multiply(x, null);
 
@@ -60,21 +56,12 @@ internal sealed unsafe class PackedLinear : Linear
 
     public override Tensor Rows(Tensor outputs)
     {
-        var words = Words;
         using var wanted = outputs.contiguous();
-        var y = empty([wanted.shape[0], inputs], dtype);
+        using var rows = empty([wanted.shape[0], weight.Inputs], ScalarType.Float32);
         var ids = (long*)wanted.Pointer();
-        uint* source = (uint*)packed, target = (uint*)y.Pointer();
-        Workers.For((int)wanted.shape[0], row =>
-        {
-            var from = source + ids[row] / Tile * words * Tile + ids[row] % Tile;
-            var to = target + (long)row * words;
-            for (var k = 0; k < words; k++)
-            {
-                to[k] = from[k * Tile];
-            }
-        });
-        return y;
+        var target = (float*)rows.Pointer();
+        Workers.For((int)wanted.shape[0], row => weight.CopyRow(ids[row], target + (long)row * weight.Inputs));
+        return rows.to(weight.DType, copy: true);
     }
 
     public override void Dispose()
@@ -87,73 +74,73 @@ internal sealed unsafe class PackedLinear : Linear
 
     private Tensor Multiply(Tensor x, Tensor? residual)
     {
-        if (x.dtype != dtype)
+        if (x.dtype != weight.DType)
         {
-            throw new ArgumentException($"x is {x.dtype}, the weight {dtype}", nameof(x));
+            throw new ArgumentException($"x is {x.dtype}, the weight {weight.DType}", nameof(x));
         }
         using var copy = x.CopyUnlessDense();
         using var addend = residual?.CopyUnlessDense();
         var shape = x.shape;
-        shape[^1] = outputs;
-        var y = empty(shape, dtype);
-        var call = new Call((int)(x.numel() / inputs), (copy ?? x).Pointer(), residual is null ? null : (addend ?? residual).Pointer(), y.Pointer());
-        if (dtype == ScalarType.BFloat16)
+        shape[^1] = weight.Outputs;
+        var y = empty(shape, x.dtype);
+        var call = new Call((int)(x.numel() / weight.Inputs), (copy ?? x).Pointer(), residual is null ? null : (addend ?? residual).Pointer(), y.Pointer());
+        if (x.dtype == ScalarType.Float32)
         {
-            Multiply<BFloat16Lanes>(call);
+            Multiply<Float32Lanes>(call, sizeof(float));
+        }
+        else if (call.Rows > 1 && weight.Computes == ScalarType.BFloat16)
+        {
+            Multiply<BFloat16Lanes>(call, sizeof(ushort));
         }
         else
         {
-            Multiply<Float32Lanes>(call);
+            MultiplyWide(call);
         }
         return y;
     }
 
-    private void Multiply<T>(Call call)
+    // Rows of bfloat16 that are multiplied in float32.
+    private void MultiplyWide(Call call)
+    {
+        var inputs = weight.Inputs;
+        var rented = ArrayPool<float>.Shared.Rent(call.Rows * inputs);
+        fixed (float* start = rented)
+        {
+            var wide = start;
+            RowKernels.For(call.Rows, inputs, (from, to) =>
+                RowKernels.Widen<BFloat16Lanes>(call.Source + (long)from * inputs * sizeof(ushort), wide + (long)from * inputs, (to - from) * inputs));
+            Multiply<BFloat16Lanes>(new Call(call.Rows, (byte*)wide, call.Residual, call.Target), sizeof(float));
+        }
+        ArrayPool<float>.Shared.Return(rented);
+    }
+
+    private void Multiply<T>(Call call, int elementSize)
         where T : struct, ILanes
     {
-        var one = call.Rows == 1;
-        var wide = one ? ArrayPool<float>.Shared.Rent(inputs) : [];
-        fixed (float* x = wide)
+        // Large enough to be read straight through, small enough that nobody waits long for the last, and as many for each thread.
+        var (threads, most) = (get_num_threads(), Math.Max(1, (call.Rows == 1 ? 4 : 1) * PieceBytes / weight.TileBytes));
+        var each = Math.Max(2, (weight.Tiles + most * threads - 1) / (most * threads));
+        var chunk = (int)((weight.Tiles + each * threads - 1) / (each * threads));
+        Workers.For((weight.Tiles + chunk - 1) / chunk, i =>
         {
-            var input = x; // in float32, of one row
-            if (one)
+            for (var tile = i * chunk; tile < Math.Min(weight.Tiles, (i + 1) * chunk); tile++)
             {
-                RowKernels.Widen<T>(call.Source, input, inputs);
+                Multiply<T>(call, elementSize, tile);
             }
-            // Large enough to be read straight through, small enough that nobody waits long for the last.
-            var chunk = (int)Math.Clamp((one ? 4 : 1) * PieceBytes / ((long)inputs * Tile * T.Size), 1, Math.Max(1, tiles / (2 * get_num_threads())));
-            Workers.For((tiles + chunk - 1) / chunk, i =>
-            {
-                for (var tile = i * chunk; tile < Math.Min(tiles, (i + 1) * chunk); tile++)
-                {
-                    Multiply<T>(call, input, tile);
-                }
-            });
-        }
-        if (one)
-        {
-            ArrayPool<float>.Shared.Return(wide);
-        }
+        });
     }
 
     // The outputs of one tile, for all rows.
     [SkipLocalsInit]
-    private void Multiply<T>(in Call call, float* wide, int tile)
+    private void Multiply<T>(in Call call, int elementSize, int tile)
         where T : struct, ILanes
     {
         var product = stackalloc float[RowBlock * Tile];
-        var weight = packed + (long)tile * inputs * Tile * T.Size;
-        for (var row = 0; row < call.Rows; row += RowBlock)
+        for (int row = 0, count; row < call.Rows; row += count)
         {
-            var count = Math.Min(RowBlock, call.Rows - row);
-            if (wide != null)
-            {
-                OneRow.Multiply(dtype, inputs, wide, weight, product);
-            }
-            else
-            {
-                Brgemm.Multiply(dtype, count, Tile, inputs, call.Source + (long)row * inputs * T.Size, weight, product);
-            }
+            count = Math.Min(RowBlock, call.Rows - row);
+            count -= call.Rows - row - count == 1 ? 1 : 0; // none stays alone that was not
+            weight.Multiply(tile, count, call.Source + (long)row * weight.Inputs * elementSize, product);
             Store<T>(call, row, count, tile, product);
         }
     }
@@ -165,6 +152,7 @@ internal sealed unsafe class PackedLinear : Linear
     {
         const int Lanes = Tile / 2;
         var offset = bias + tile * Tile;
+        var outputs = weight.Outputs;
         var columns = Math.Min(Tile, outputs - tile * Tile);
         for (var row = first; row < first + count; row++, product += Tile)
         {
@@ -183,30 +171,6 @@ internal sealed unsafe class PackedLinear : Linear
                 T.StoreOne(residual == null ? sum : sum + T.LoadOne(residual, column), target, column);
             }
         }
-    }
-
-    // Transposes each tile in words of 32 bits: one float32, or the pair of bfloat16 that the kernel wants side by side.
-    private void Pack(uint* source, uint* target)
-    {
-        const int Line = 16;
-        var words = Words;
-        Workers.For(tiles, tile =>
-        {
-            var to = target + (long)tile * words * Tile;
-            var columns = Math.Min(Tile, outputs - tile * Tile);
-            new Span<uint>(to, words * Tile).Clear();
-            for (var start = 0; start < words; start += Line)
-            {
-                for (var column = 0; column < columns; column++)
-                {
-                    var from = source + ((long)tile * Tile + column) * words;
-                    for (var k = start; k < Math.Min(words, start + Line); k++)
-                    {
-                        to[k * Tile + column] = from[k];
-                    }
-                }
-            }
-        });
     }
 
     /// <param name="rows">[rows, in] times the weight.</param>

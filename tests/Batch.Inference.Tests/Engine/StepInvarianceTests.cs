@@ -1,5 +1,5 @@
 using Batch.Inference.Engine;
-using Batch.Inference.Kernels;
+using Batch.Inference.Layers;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Tests.Engine;
@@ -26,7 +26,7 @@ public class StepInvarianceTests
     [InlineData("gpt2", 1, "float32", "int8")]
     public void Run_GivesTheSameLogits_BitForBit_HoweverTheTokensAreCutIntoSteps(string family, int threads, string dtype, string weights = "auto")
     {
-        Assert.SkipUnless(weights == "auto" || Brgemm.Serves(dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32), $"this processor has no packed {dtype} kernel");
+        Assert.SkipUnless(weights == "auto" || PackedLinear.Serves(dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32), $"this processor has no packed {dtype} kernel");
         using var folder = TinyModel.Create(family);
         var model = ModelLoader.Load(new EngineOptions { ModelPath = folder.Path, Device = "cpu", Threads = threads, DType = dtype, WeightDType = weights }, new CharacterTokenizer(TinyModel.Vocabulary));
         var ids = EngineRuns.Prompts(60, 60).SelectMany(p => p).Take(Length).ToArray();

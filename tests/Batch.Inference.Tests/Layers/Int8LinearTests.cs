@@ -1,5 +1,4 @@
 using Batch.Inference.Engine;
-using Batch.Inference.Kernels;
 using Batch.Inference.Layers;
 using Batch.Inference.Tests.Engine;
 using CsCheck;
@@ -21,7 +20,7 @@ public class Int8LinearTests
         // An own reading of the rounding, by the framework, in double precision.
         var expected = matmul(x.to(ScalarType.Float64), Rounded(weight).t());
         expected = bias is null ? expected : expected + bias.to(ScalarType.Float64);
-        using var linear = new Int8Linear(weight, bias);
+        using var linear = new PackedLinear(weight, bias, int8: true);
 
         var y = linear.Forward(x);
 
@@ -41,7 +40,7 @@ public class Int8LinearTests
         var (weight, bias, x) = Draw(1024, 96, 40, true, dtype);
         x.select(1, 5).mul_(100); // an outlier, as large models have them
         using var plain = new PlainLinear(weight.clone(), bias!.clone());
-        using var linear = new Int8Linear(weight, bias);
+        using var linear = new PackedLinear(weight, bias, int8: true);
 
         var (expected, y) = (plain.Forward(x).to(ScalarType.Float32), linear.Forward(x).to(ScalarType.Float32));
 
@@ -58,7 +57,7 @@ public class Int8LinearTests
         SkipUnlessServed(dtype);
         using var scope = NewDisposeScope();
         var (weight, bias, x) = Draw(inputs, outputs, rows, true, dtype);
-        using var linear = new Int8Linear(weight, bias);
+        using var linear = new PackedLinear(weight, bias, int8: true);
         var together = linear.Forward(x);
 
         for (var count = 1; count <= rows; count++)
@@ -76,7 +75,7 @@ public class Int8LinearTests
         var (weight, _, _) = Draw(shape.Inputs, shape.Outputs, 1, false, shape.DType);
         var ids = tensor(new long[] { shape.Outputs - 1, 0, shape.Outputs / 2, 0 });
         var expected = Rounded(weight).index_select(0, ids).to(shape.DType);
-        using var linear = new Int8Linear(weight, null);
+        using var linear = new PackedLinear(weight, null, int8: true);
 
         Assert.True(linear.Rows(ids).allclose(expected, 0.01, 1e-6));
     }, iter: 20);
@@ -110,5 +109,5 @@ public class Int8LinearTests
         return ((Normal(outputs, inputs) / Math.Sqrt(inputs)).to(dtype), bias ? Normal(outputs).to(dtype) : null, Normal(rows, inputs).to(dtype));
     }
 
-    private static void SkipUnlessServed(ScalarType dtype) => Assert.SkipUnless(Brgemm.Serves(dtype), $"this processor has no packed {dtype} kernel");
+    private static void SkipUnlessServed(ScalarType dtype) => Assert.SkipUnless(PackedLinear.Serves(dtype), $"this processor has no packed {dtype} kernel");
 }

@@ -1,4 +1,3 @@
-using Batch.Inference.Kernels;
 using Batch.Inference.Layers;
 using CsCheck;
 using static TorchSharp.torch;
@@ -13,7 +12,7 @@ public class LinearTests
     [Fact]
     public void Forward_PackedAgreesWithPlain_ForAnyShape() => ForEachShape(shape =>
     {
-        if (!Brgemm.Serves(shape.DType))
+        if (!PackedLinear.Serves(shape.DType))
         {
             return;
         }
@@ -35,7 +34,7 @@ public class LinearTests
     [Fact]
     public void Forward_AddsTheResidual_ForAnyShape() => ForEachShape(shape =>
     {
-        if (!Brgemm.Serves(shape.DType))
+        if (!PackedLinear.Serves(shape.DType))
         {
             return;
         }
@@ -58,7 +57,7 @@ public class LinearTests
     [Fact]
     public void Rows_AreTheWeightsOwn_BitForBit() => ForEachShape(shape =>
     {
-        if (!Brgemm.Serves(shape.DType))
+        if (!PackedLinear.Serves(shape.DType))
         {
             return;
         }
@@ -118,5 +117,5 @@ public class LinearTests
         Shapes.Sample(check, iter: iter);
     }
 
-    private static void SkipUnlessServed(ScalarType dtype) => Assert.SkipUnless(Brgemm.Serves(dtype), $"this processor has no packed {dtype} kernel");
+    private static void SkipUnlessServed(ScalarType dtype) => Assert.SkipUnless(PackedLinear.Serves(dtype), $"this processor has no packed {dtype} kernel");
 }
