@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Batch.Inference.Engine;
+using Batch.Inference.Kernels;
 using Batch.Inference.Models;
 using TorchSharp;
 
@@ -19,14 +20,19 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
 
     public LlmEngine Engine => _engine;
 
+    /// <summary>Where the engine's time went since it was loaded.</summary>
+    public required StepClock? Clock { get; init; }
+
     /// <param name="model">Puts another model around the loaded one.</param>
-    public static BenchmarkEngine Load(string folder, string dtype, int threads = 0, Action<EngineOptions>? configure = null, Func<CausalLM, CausalLM>? model = null)
+    /// <param name="profile">Measures where the time goes.</param>
+    public static BenchmarkEngine Load(string folder, string dtype, int threads = 0, Action<EngineOptions>? configure = null, Func<CausalLM, CausalLM>? model = null, bool profile = false)
     {
         var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype == "int8" ? "bfloat16" : dtype, WeightDType = dtype == "int8" ? "int8" : "auto", Threads = threads };
         configure?.Invoke(options);
         var vocabulary = ModelConfig.Load(folder).Int("vocab_size");
         var loaded = ModelLoader.Load(options, new IdTokenizer(vocabulary));
-        return new BenchmarkEngine(new LlmEngine(model is null ? loaded : loaded with { Runner = Around(loaded, model) }, options, null), vocabulary);
+        var clock = profile ? new StepClock() : null;
+        return new BenchmarkEngine(new LlmEngine(model is null ? loaded : loaded with { Runner = Around(loaded, model) }, options, null, clock), vocabulary) { Clock = clock };
     }
 
     public ValueTask DisposeAsync() => _engine.DisposeAsync();
@@ -39,13 +45,14 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
     }
 
     /// <summary>Runs one text to its end; returns when each of its tokens came.</summary>
-    public async Task<List<long>> RunAsync(int[] prompt, int tokens)
+    public async Task<List<long>> RunAsync(int[] prompt, int tokens, Action<int>? came = null)
     {
         var sampling = new SamplingParams { MaxTokens = tokens, IgnoreEos = true, Temperature = 0.8f, TopP = 0.95f, Seed = 1 };
         var times = new List<long>(tokens);
         await foreach (var _ in _engine.GenerateAsync(new GenerationRequest($"{prompt[0]}", prompt, sampling)))
         {
             times.Add(Stopwatch.GetTimestamp());
+            came?.Invoke(times.Count);
         }
         return times;
     }
@@ -73,6 +80,28 @@ internal sealed class BenchmarkEngine : IAsyncDisposable
         var (from, to) = (times.Max(t => t[0]), times.Min(t => t[^1]));
         var decoded = times.Sum(t => t.Count(at => at > from && at <= to));
         return new Speed(prefill, decoded / Seconds(from, to));
+    }
+
+    /// <summary>Seconds of one decoding step in each phase, while all rows decode.</summary>
+    public async Task<double[]> ProfileAsync(int batch, int promptLength, int tokens)
+    {
+        var clock = Clock ?? throw new InvalidOperationException("loaded without a clock");
+        var (waiting, last) = (batch, tokens + batch * promptLength / 512 + 1);
+        var ((from, drawnBefore), (to, drawnAfter)) = ((Array.Empty<double>(), 0L), (Array.Empty<double>(), 0L));
+        void Came(int token)
+        {
+            if (token == 1 && Interlocked.Decrement(ref waiting) == 0)
+            {
+                (from, drawnBefore) = (clock.Seconds(), _engine.DrawnTokens);
+            }
+            else if (token == last && Interlocked.Exchange(ref waiting, -1) == 0)
+            {
+                (to, drawnAfter) = (clock.Seconds(), _engine.DrawnTokens);
+            }
+        }
+        await Task.WhenAll(Enumerable.Range(0, batch).Select(_ => Prompt(promptLength)).ToArray().Select(p => Task.Run(() => RunAsync(p, last, Came))));
+        var steps = (drawnAfter - drawnBefore) / (double)batch;
+        return [.. to.Zip(from, (after, before) => (after - before) / steps)];
     }
 
     private static ModelRunner Around(LoadedModel loaded, Func<CausalLM, CausalLM> model)

@@ -17,8 +17,11 @@ internal static class EngineCommand
     public static Command Create()
     {
         var (shapes, batches, dtypes, json) = (Settings.Shapes("gpt2", "llama135m"), Settings.Batches(), Settings.Precisions(), Settings.Json());
-        var command = new Command("engine", "Decode and prefill tokens/s at a context of about 128, beside this machine's ceilings") { shapes, batches, dtypes, json };
-        command.SetAction(async (result, _) => await RunAsync(result.GetValue(shapes)!, result.GetValue(batches)!, result.GetValue(dtypes)!, result.GetValue(json)));
+        var profile = new Option<bool>("--profile") { Description = "where a decoding step's time goes, instead" };
+        var command = new Command("engine", "Decode and prefill tokens/s at a context of about 128, beside this machine's ceilings") { shapes, batches, dtypes, profile, json };
+        command.SetAction(async (result, _) => await (result.GetValue(profile)
+            ? StepProfile.RunAsync(result.GetValue(shapes)!, result.GetValue(batches)!, result.GetValue(dtypes)!, result.GetValue(json))
+            : RunAsync(result.GetValue(shapes)!, result.GetValue(batches)!, result.GetValue(dtypes)!, result.GetValue(json))));
         return command;
     }
 

@@ -1,3 +1,5 @@
+using Batch.Inference.Kernels;
+
 namespace Batch.Inference.Engine;
 
 public partial class LlmEngine
@@ -21,12 +23,13 @@ public partial class LlmEngine
 
     private void Step()
     {
-        var step = _scheduler.Schedule();
+        var step = Schedule();
         if (step.Count == 0)
         {
             return;
         }
         var logits = _model.Runner.Run(step, ScorePrompt);
+        using var lap = StepClock.In(StepPhase.Update);
         var rows = 0;
         _rows.Clear();
         foreach (var scheduled in step)
@@ -45,6 +48,12 @@ public partial class LlmEngine
         {
             Draw(logits);
         }
+    }
+
+    private IReadOnlyList<ScheduledSequence> Schedule()
+    {
+        using var lap = StepClock.In(StepPhase.Schedule);
+        return _scheduler.Schedule();
     }
 
     private void Draw(Span<float> logits)

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Batch.Inference.Engine.Interventions;
 using Batch.Inference.Engine.Logits;
 using Batch.Inference.Engine.StructuredOutput;
+using Batch.Inference.Kernels;
 using Batch.Inference.Models;
 using Batch.Inference.Tokenizers;
 using Batch.Inference.Weights;
@@ -37,7 +38,7 @@ public partial class LlmEngine : IAsyncDisposable
     {
     }
 
-    internal LlmEngine(LoadedModel model, EngineOptions options, ILogger<LlmEngine>? logger)
+    internal LlmEngine(LoadedModel model, EngineOptions options, ILogger<LlmEngine>? logger, StepClock? clock = null)
     {
         (_model, _options, _logger) = (model, options, logger ?? NullLogger<LlmEngine>.Instance);
         _scheduler = new Scheduler(options.MaxSequences, options.MaxBatchedTokens, model.Blocks);
@@ -45,7 +46,7 @@ public partial class LlmEngine : IAsyncDisposable
         _promptLogprobs = new RowLogprobs(model.Tokenizer.VocabularySize);
         _processors = new LogitsProcessors(model.Tokenizer, model.EndOfText);
         _constraints = new ConstraintCompiler(model.Tokenizer, model.EndOfText);
-        new Thread(Loop) { Name = "LlmEngine", IsBackground = true }.Start();
+        new Thread(() => Loop(clock)) { Name = "LlmEngine", IsBackground = true }.Start();
     }
 
     /// <summary>What is loaded.</summary>
@@ -212,12 +213,16 @@ public partial class LlmEngine : IAsyncDisposable
         }
     }
 
-    private void Loop()
+    private void Loop(StepClock? clock)
     {
+        clock?.Start();
         while (!_stopping)
         {
-            Admit();
-            EndCancelled();
+            using (StepClock.In(StepPhase.Schedule))
+            {
+                Admit();
+                EndCancelled();
+            }
             try
             {
                 Step();
@@ -242,6 +247,7 @@ public partial class LlmEngine : IAsyncDisposable
     private void Admit()
     {
         var idle = _scheduler.Running + _scheduler.Waiting == 0;
+        using var lap = StepClock.In(idle ? StepPhase.Idle : StepPhase.Schedule);
         while (_arrivals.TryTake(out var sequence, idle ? Timeout.Infinite : 0))
         {
             _scheduler.Add(sequence);

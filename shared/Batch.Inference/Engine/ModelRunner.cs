@@ -30,6 +30,7 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
     /// </returns>
     public Span<float> Run(IReadOnlyList<ScheduledSequence> step, PromptLogits? prompt = null)
     {
+        using var lap = StepClock.In(StepPhase.Model);
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         var rows = (step.Sum(s => s.Rows) + _rowGroup - 1) / _rowGroup * _rowGroup;

@@ -21,6 +21,7 @@ internal sealed class Sampler(int vocabularySize)
     /// <returns>A token for each sequence.</returns>
     public unsafe SampledToken[] Sample(Span<float> logits, int width, IReadOnlyList<Sequence> sequences, IReadOnlyList<int>? rows = null)
     {
+        using var lap = StepClock.In(StepPhase.Sampling);
         var tokens = new SampledToken[sequences.Count];
         fixed (float* first = logits)
         {

@@ -23,6 +23,7 @@ internal static unsafe class ActivationKernel
     private static Tensor Map<T>(Tensor x, Tensor? factor, bool tanhGelu)
         where T : struct, ILanes
     {
+        using var lap = StepClock.In(StepPhase.Kernels);
         var inner = (int)x.shape[^1];
         using var inputs = new RowView(x);
         using var factors = factor is null ? null : new RowView(factor);

@@ -22,6 +22,7 @@ internal static unsafe class NormKernel
     private static Tensor Rms<T>(Tensor x, Tensor weight, float epsilon, bool onePlus)
         where T : struct, ILanes
     {
+        using var lap = StepClock.In(StepPhase.Kernels);
         var dim = (int)x.shape[^1];
         using var copy = x.CopyUnlessDense();
         var y = empty(x.shape, x.dtype);
@@ -78,6 +79,7 @@ internal static unsafe class NormKernel
     private static Tensor Layer<T>(Tensor x, Tensor weight, Tensor bias, float epsilon)
         where T : struct, ILanes
     {
+        using var lap = StepClock.In(StepPhase.Kernels);
         var dim = (int)x.shape[^1];
         using var copy = x.CopyUnlessDense();
         var y = empty(x.shape, x.dtype);

@@ -16,6 +16,7 @@ internal static unsafe class RotaryKernel
     private static Tensor Apply<T>(Tensor x, Tensor cos, Tensor sin)
         where T : struct, ILanes
     {
+        using var lap = StepClock.In(StepPhase.Kernels);
         var (tokens, heads, dim, rotary) = ((int)x.shape[0], (int)x.shape[1], (int)x.shape[2], (int)cos.shape[^1]);
         using var rows = new RowView(x);
         var y = empty(x.shape, x.dtype);

@@ -42,7 +42,11 @@ internal sealed class PlainLinear(Tensor weight, Tensor? bias) : Linear
     private readonly Tensor weight = weight.DetachFromDisposeScope();
     private readonly Tensor? bias = bias?.DetachFromDisposeScope();
 
-    public override Tensor Forward(Tensor x) => nn.functional.linear(x, weight, bias);
+    public override Tensor Forward(Tensor x)
+    {
+        using var lap = StepClock.In(StepPhase.Products);
+        return nn.functional.linear(x, weight, bias);
+    }
 
     public override Tensor Rows(Tensor outputs) => weight.index_select(0, outputs);
 

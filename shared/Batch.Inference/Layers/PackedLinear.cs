@@ -78,6 +78,7 @@ internal sealed unsafe class PackedLinear : Linear
         {
             throw new ArgumentException($"x is {x.dtype}, the weight {weight.DType}", nameof(x));
         }
+        using var lap = StepClock.In(StepPhase.Products);
         using var copy = x.CopyUnlessDense();
         using var addend = residual?.CopyUnlessDense();
         var shape = x.shape;

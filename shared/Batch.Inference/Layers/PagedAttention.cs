@@ -1,4 +1,5 @@
 using Batch.Inference.Engine;
+using Batch.Inference.Kernels;
 using static TorchSharp.torch;
 
 namespace Batch.Inference.Layers;
@@ -55,7 +56,11 @@ internal sealed class PagedAttention
     /// <param name="v">[tokens, kv_heads, head_dim]</param>
     /// <param name="options">The layer's own.</param>
     /// <returns>[tokens, heads * head_dim]</returns>
-    public Tensor Forward(int layer, Tensor q, Tensor k, Tensor v, AttentionOptions options) => _own is not null
-        ? _own.Forward(layer, q, k, v, options)
-        : _gathered[_cache.Placement.IndexOf(layer)].Forward(q, k, v, _cache.Keys[layer], _cache.Values[layer], options);
+    public Tensor Forward(int layer, Tensor q, Tensor k, Tensor v, AttentionOptions options)
+    {
+        using var lap = StepClock.In(StepPhase.Attention);
+        return _own is not null
+            ? _own.Forward(layer, q, k, v, options)
+            : _gathered[_cache.Placement.IndexOf(layer)].Forward(q, k, v, _cache.Keys[layer], _cache.Values[layer], options);
+    }
 }
