@@ -144,6 +144,7 @@ public static class Program
         services.AddSingleton<JobControl>();
         services.AddSingleton<PoisonQueues>();
         services.AddSingleton<JobSweep>();
+        services.AddSingleton<PoisonSweep>();
         services.AddSingleton<BatchReader>();
         services.AddSingleton<BatchLineReader>();
         services.AddSingleton<BatchControl>();

@@ -1,6 +1,8 @@
 using System.Net.Http.Json;
 using System.Text.Json;
+using Batch.Benchmarks.Engine;
 using Batch.Inference.Engine;
+using Batch.Inference.Models;
 using Batch.Jobs;
 using Batch.LocalHost.Emulator;
 using Batch.LocalHost.Hosting;
@@ -35,6 +37,13 @@ internal sealed class BenchmarkHost : IAsyncDisposable
         await host.StartAsync(cancellationToken);
         await host.Services.GetRequiredService<EngineHost>().GetAsync(cancellationToken);
         return new BenchmarkHost(azurite, host);
+    }
+
+    /// <summary>An engine whose texts are their tokens' ids, so that any prompt of ids will do.</summary>
+    public static LlmEngine Load(string folder, string dtype)
+    {
+        var options = new EngineOptions { ModelPath = folder, Device = "cpu", DType = dtype };
+        return new LlmEngine(ModelLoader.Load(options, new IdTokenizer(ModelConfig.Load(folder).Int("vocab_size"))), options, null);
     }
 
     /// <summary>Uploads the lines as they are written; gives the file's id.</summary>

@@ -20,7 +20,6 @@ internal sealed class InstantEngine : LlmEngine
     /// <summary>How many had been answered when the last came whose prompt begins with <see cref="Urgent"/>.</summary>
     public int LastUrgent => Volatile.Read(ref _lastUrgent);
 
-
     public override ModelInfo Model { get; } = new("instant", "instant", "float32", "cpu", 1, 8192, 256, "instant");
 
     public override HfTokenizer Tokenizer => Characters;
@@ -36,12 +35,5 @@ internal sealed class InstantEngine : LlmEngine
         }
 
         yield return new GenerationUpdate("A draft of some length, as long as a short answer is, and a little more.", 16, FinishReason.Stop);
-    }
-
-    private sealed class OneTokenPerCharacter : HfTokenizer
-    {
-        public override int VocabularySize => 256;
-
-        public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Select(c => c % 256)];
     }
 }

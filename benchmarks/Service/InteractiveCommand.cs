@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text;
 using Batch.Benchmarks.Engine;
+using Batch.Inference.Engine;
 
 namespace Batch.Benchmarks.Service;
 
@@ -29,8 +30,8 @@ internal static class InteractiveCommand
         var folder = isFolder ? Path.GetFullPath(model) : ModelShape.Parse(model).WriteFolder();
         try
         {
-            MeteredEngine? engine = null;
-            await using var host = await BenchmarkHost.StartAsync(() => engine = MeteredEngine.Load(folder, dtype), [], cancellationToken);
+            LlmEngine? engine = null;
+            await using var host = await BenchmarkHost.StartAsync(() => engine = BenchmarkHost.Load(folder, dtype), [], cancellationToken);
             var random = new Random(1);
             await MeasureAsync("warm", 3);
             await MeasureAsync("idle", rounds);
@@ -40,9 +41,9 @@ internal static class InteractiveCommand
                 await Task.Delay(100, cancellationToken);
             }
 
-            engine!.Reset();
+            var (clock, drawn) = (Stopwatch.StartNew(), engine!.DrawnTokens);
             await MeasureAsync("beside a batch", rounds);
-            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{engine.TokensPerSecond(0.05):F0} tokens/s meanwhile"));
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(engine.DrawnTokens - drawn) / clock.Elapsed.TotalSeconds:F0} tokens/s meanwhile"));
             using var cancelled = await host.Http.PostAsync($"v1/batches/{batch}/cancel", null, cancellationToken);
 
             async Task MeasureAsync(string name, int count)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Batch.Benchmarks.Engine;
@@ -7,49 +6,61 @@ using Batch.Inference.Engine;
 
 namespace Batch.Benchmarks.Service;
 
-/// <summary>The same requests straight through an engine and as a batch through queue, blobs and events, in turns: what the way costs.</summary>
+/// <summary>The same requests straight through an engine and as a batch through queue, blobs and events, in turns: what the way costs, and where.</summary>
 internal static class SaturationCommand
 {
-    private const double Edge = 0.2;
+    private const int PromptTokens = 64;
 
     public static Command Create()
     {
         var model = new Option<string>("--model") { Description = "A shape, or a folder of a model", DefaultValueFactory = _ => "gpt2" };
         var dtype = new Option<string>("--dtype") { DefaultValueFactory = _ => "float32" };
-        var (lines, tokens, rounds) = (Count("--lines", 256), Count("--tokens", 32), Count("--rounds", 3));
-        var command = new Command("saturate", "Measure what the service path costs of an engine's throughput") { model, dtype, lines, tokens, rounds };
+        var (lines, tokens, rounds) = (Count("--lines", 400), Count("--tokens", 64), Count("--rounds", 3));
+        var settings = new Option<string[]>("--set") { Description = "Settings of the host: Batches:SliceLines=16", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
+        var command = new Command("saturate", "Measure what the service path costs of an engine's throughput") { model, dtype, lines, tokens, rounds, settings };
         command.SetAction((given, cancellationToken) => RunAsync(
-            given.GetValue(model)!, given.GetValue(dtype)!, given.GetValue(lines), given.GetValue(tokens), given.GetValue(rounds), cancellationToken));
+            given.GetValue(model)!, given.GetValue(dtype)!, given.GetValue(lines), given.GetValue(tokens), given.GetValue(rounds),
+            [.. given.GetValue(settings)!.Select(setting => $"--{setting}")], cancellationToken));
         return command;
     }
 
-    private static async Task RunAsync(string model, string dtype, int lines, int tokens, int rounds, CancellationToken cancellationToken)
+    private static async Task RunAsync(string model, string dtype, int lines, int tokens, int rounds, string[] settings, CancellationToken cancellationToken)
     {
         var isFolder = Directory.Exists(model);
         var folder = isFolder ? Path.GetFullPath(model) : ModelShape.Parse(model).WriteFolder();
         try
         {
-            MeteredEngine? engine = null;
-            await using var host = await BenchmarkHost.StartAsync(() => engine = MeteredEngine.Load(folder, dtype), [], cancellationToken);
-            await AloneAsync(engine!, lines: 32, tokens: 8, round: 0);
-            var ratios = new List<double>();
+            LlmEngine? engine = null;
+            await using var host = await BenchmarkHost.StartAsync(() => engine = BenchmarkHost.Load(folder, dtype), settings, cancellationToken);
+            // Until the runtime has compiled for good what a line calls.
+            await AloneAsync(engine!, lines: 64, tokens: 16, -1);
+            await BatchAsync(host, engine!, lines: 512, tokens: 8, -2, cancellationToken);
+
+            // Each batch between two runs alone, so that a machine that grows slower or faster favours neither.
+            var (alone, batch, ratios) = (new List<FullEngine>(), new List<FullEngine>(), new List<(double Plain, double Discounted, double PerProcessor)>());
+            alone.Add(await MeasureAsync("alone", 0, round => AloneAsync(engine!, lines, tokens, round)));
             for (var round = 1; round <= rounds; round++)
             {
-                engine!.Reset();
-                await AloneAsync(engine, lines, tokens, 2 * round);
-                var alone = engine.TokensPerSecond(Edge);
-                engine.Reset();
-                var file = await host.UploadAsync(stream => WriteAsync(stream, engine, lines, tokens, (2 * round) + 1), cancellationToken);
-                var (clock, emulator) = (Stopwatch.StartNew(), EmulatorTime.Read());
-                await host.CompletedAsync(await host.CreateAsync(file, 0, cancellationToken), TimeSpan.FromSeconds(1), cancellationToken);
-                var share = (EmulatorTime.Read() - emulator) / clock.Elapsed / Environment.ProcessorCount;
-                var service = engine.TokensPerSecond(Edge);
-                ratios.Add(service / alone);
-                Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"alone {alone:F0} tokens/s, as a batch {service:F0}, {service / alone:P1}; the storage emulator took {share:P1} of the processor meanwhile"));
+                batch.Add(await MeasureAsync("as a batch", (2 * round) - 1, number => BatchAsync(host, engine!, lines, tokens, number, cancellationToken)));
+                alone.Add(await MeasureAsync("alone", 2 * round, number => AloneAsync(engine!, lines, tokens, number)));
+                var (beside, way) = (alone[^2] + alone[^1], batch[^1]);
+                var plain = way.TokensPerSecond / beside.TokensPerSecond;
+                ratios.Add((plain, plain / (1 - way.EmulatorShare), way.TokensPerProcessorSecond / beside.TokensPerProcessorSecond));
             }
 
-            ratios.Sort();
-            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{model} {dtype}: the way costs {1 - ratios[ratios.Count / 2]:P1} (of {rounds} rounds the median; {1 - ratios[^1]:P1} to {1 - ratios[0]:P1})"));
+            Write("as a batch over alone", ratios.Select(ratio => ratio.Plain));
+            Write("without the share that the storage emulator takes of the processors", ratios.Select(ratio => ratio.Discounted));
+            Write("tokens a second of this process's processor time", ratios.Select(ratio => ratio.PerProcessor));
+
+            async Task<FullEngine> MeasureAsync(string name, int round, Func<int, Task> run)
+            {
+                var full = await FullEngine.MeasureAsync(engine!, (long)lines * tokens, () => run(round));
+                var (taken, share) = (full.Processor, (Func<TimeSpan, double>)full.ShareOf);
+                Console.Out.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name,-11} {full.TokensPerSecond,6:F0} tokens/s, {full.Rows:F1} rows; of the processors engine {share(taken.Engine):P1}, rest of the process {share(taken.Rest):P1}, emulator {share(taken.Emulator):P1}; {full.MicrosecondsOf(taken.Engine):F0} + {full.MicrosecondsOf(taken.Rest):F0} + {full.MicrosecondsOf(taken.Emulator):F0} µs a token"));
+                return full;
+            }
         }
         finally
         {
@@ -58,6 +69,12 @@ internal static class SaturationCommand
                 Directory.Delete(folder, recursive: true);
             }
         }
+    }
+
+    private static void Write(string name, IEnumerable<double> ratios)
+    {
+        double[] sorted = [.. ratios.Order()];
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {sorted[sorted.Length / 2]:P1} (median of {sorted.Length} rounds; {sorted[0]:P1} to {sorted[^1]:P1})"));
     }
 
     private static Task AloneAsync(LlmEngine engine, int lines, int tokens, int round)
@@ -73,6 +90,12 @@ internal static class SaturationCommand
         })));
     }
 
+    private static async Task BatchAsync(BenchmarkHost host, LlmEngine engine, int lines, int tokens, int round, CancellationToken cancellationToken)
+    {
+        var file = await host.UploadAsync(stream => WriteAsync(stream, engine, lines, tokens, round), cancellationToken);
+        await host.CompletedAsync(await host.CreateAsync(file, 0, cancellationToken), TimeSpan.FromSeconds(1), cancellationToken);
+    }
+
     private static async Task WriteAsync(Stream stream, LlmEngine engine, int lines, int tokens, int round)
     {
         await using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true);
@@ -85,11 +108,11 @@ internal static class SaturationCommand
         }
     }
 
-    /// <summary>64 tokens that no other begins with, so that none is remembered.</summary>
-    public static int[] Prompt(LlmEngine engine, int round, int line)
+    /// <summary>Tokens that no other prompt begins with, so that none is remembered.</summary>
+    private static int[] Prompt(LlmEngine engine, int round, int line)
     {
         var random = new Random((round * 100_000) + line);
-        return [.. Enumerable.Range(0, 64).Select(_ => random.Next(engine.Model.VocabularySize))];
+        return [.. Enumerable.Range(0, PromptTokens).Select(_ => random.Next(engine.Model.VocabularySize))];
     }
 
     private static Option<int> Count(string name, int standard) => new(name) { DefaultValueFactory = _ => standard };

@@ -16,7 +16,7 @@ internal static class ServiceCommand
         var megabytes = new Option<int>("--megabytes") { Description = "Size of each upload; 0 for lines of a short prompt" };
         var command = new Command("service", "Measure batches with an instant model: lines per second, storage requests per line, memory")
         {
-            lines, megabytes, SharesCommand.Create(), SaturationCommand.Create(),
+            lines, megabytes, SharesCommand.Create(), SaturationCommand.Create(), WaitingCommand.Create(),
         };
         command.SetAction(async (given, cancellationToken) =>
         {
@@ -38,11 +38,11 @@ internal static class ServiceCommand
         var clock = Stopwatch.StartNew();
         var file = await host.UploadAsync(stream => WriteAsync(stream, count, bytes), cancellationToken);
         var uploaded = clock.Elapsed.TotalSeconds;
-        var (before, worked, emulated) = (requests.Count, Environment.CpuUsage.TotalTime, EmulatorTime.Read());
+        var (before, worked, emulated) = (requests.Count, Environment.CpuUsage.TotalTime, ProcessorTime.Read().Emulator);
         clock.Restart();
-        await host.CompletedAsync(await host.CreateAsync(file, 0, cancellationToken), TimeSpan.FromMilliseconds(500), cancellationToken);
+        await host.CompletedAsync(await host.CreateAsync(file, 0, cancellationToken), TimeSpan.FromMilliseconds(count < 10_000 ? 100 : 500), cancellationToken);
         var (seconds, processor) = (clock.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - worked).TotalMilliseconds / count);
-        return string.Create(CultureInfo.InvariantCulture, $"{count,-8} {uploaded,9:F1}  {seconds,7:F1}  {count / seconds,7:F0}  {(requests.Count - before) / (double)count,21:F2}  {processor,18:F2}  {(EmulatorTime.Read() - emulated).TotalMilliseconds / count,14:F2}  {memory.Before / 1e6,17:F0}  {memory.Peak / 1e6,8:F0}");
+        return string.Create(CultureInfo.InvariantCulture, $"{count,-8} {uploaded,9:F1}  {seconds,7:F1}  {count / seconds,7:F0}  {(requests.Count - before) / (double)count,21:F2}  {processor,18:F2}  {(ProcessorTime.Read().Emulator - emulated).TotalMilliseconds / count,14:F2}  {memory.Before / 1e6,17:F0}  {memory.Peak / 1e6,8:F0}");
     }
 
     /// <summary>Lines of about <paramref name="bytes"/> bytes each.</summary>

@@ -49,9 +49,10 @@ internal static class SharesCommand
         await host.CompletedAsync(urgent, TimeSpan.FromMilliseconds(100), cancellationToken);
         var seconds = clock.Elapsed.TotalSeconds;
         var window = new BatchOptions();
+        Console.Out.WriteLine("urgent lines  beside  seconds to the end  others that ran meanwhile  lines of a window");
         Console.Out.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Urgent} urgent lines beside {lines}: {seconds:F1} s to the end; {engine.LastUrgent - before - Urgent} lines of the large batch ran before the last of them; a window is {window.Window} slices, {window.Window * window.SliceLines} lines"));
+            CultureInfo.InvariantCulture, $"{Urgent,12}  {lines,6}  {seconds,18:F1}  {engine.LastUrgent - before - Urgent,25}  {window.Window * window.SliceLines,17}"));
+        Console.Out.WriteLine();
         using var cancelled = await host.Http.PostAsync($"v1/batches/{running}/cancel", null, cancellationToken);
     }
 
@@ -76,7 +77,11 @@ internal static class SharesCommand
         }
 
         var (a, b) = (one - start!.Value.One, three - start.Value.Three);
-        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"weights 1 and 3, {lines} lines each: {a} and {b} lines while both had some, a share of {b / (double)(a + b):P1} against 75%"));
+        Console.Out.WriteLine("tenant  weight  lines while both had some  share  of its weight");
+        foreach (var (tenant, weight, ran) in new[] { ("one", 1, a), ("three", 3, b) })
+        {
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tenant,-6}  {weight,6}  {ran,25}  {ran / (double)(a + b),5:P1}  {weight / 4.0,13:P1}"));
+        }
 
         async Task<int> CompletedAsync(string tenant)
         {

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Batch.Jobs.Runs;
 
 namespace Batch.Jobs;
 
@@ -27,8 +28,8 @@ public sealed class JobsOptions
     public int LinkMinutes { get; set; } = 60;
 
     /// <summary>
-    /// Most tokens of a job, over all its choices, or of a slice of a batch that are computed again when its process dies. Half of it is drawn between two
-    /// checkpoints, so that writing one may take as long as drawing the other half.
+    /// Most tokens of a job, over all its choices, that are computed again when its process dies. Half of it is drawn between two checkpoints, so that
+    /// writing one may take as long as drawing the other half.
     /// </summary>
     [Range(2, 1_000_000)]
     public int CheckpointTokens { get; set; } = 256;
@@ -37,7 +38,9 @@ public sealed class JobsOptions
     [Range(1, 3600)]
     public double CheckpointSeconds { get; set; } = 1;
 
-    /// <summary>The same for a slice of a batch, whose lines are many and watched by few: as often as its run must write to live.</summary>
+    /// <summary>
+    /// The same for a slice of a batch, whose lines are many and watched by few: as often as its run must write to live, and however many tokens come meanwhile.
+    /// </summary>
     [Range(1, 3600)]
     public double SliceCheckpointSeconds { get; set; } = 5;
 
@@ -53,9 +56,9 @@ public sealed class JobsOptions
     [Range(1, 100_000_000)]
     public int MaxWaitingPerTenant { get; set; } = 20_000;
 
-    internal TimeSpan CheckpointPeriod => TimeSpan.FromSeconds(CheckpointSeconds);
+    internal CheckpointPace JobPace => new(CheckpointTokens, TimeSpan.FromSeconds(CheckpointSeconds));
 
-    internal TimeSpan SliceCheckpointPeriod => TimeSpan.FromSeconds(SliceCheckpointSeconds);
+    internal CheckpointPace SlicePace => new(int.MaxValue, TimeSpan.FromSeconds(SliceCheckpointSeconds));
 
     internal TimeSpan Lease => TimeSpan.FromSeconds(LeaseSeconds);
 

@@ -26,7 +26,7 @@ internal sealed class RunWatch : IAsyncDisposable
     public RunWatch(JobRun run, Func<RunCheckpoint> take, JobStore store, JobsOptions options, TimeProvider time, CancellationToken shutdown)
     {
         (_run, _store, _time, _started) = (run, store, time, time.GetTimestamp());
-        _loop = new CheckpointLoop(run.Blob, () => [take()], LookAsync, options, options.CheckpointPeriod, run.Job.Deaths, time, shutdown);
+        _loop = new CheckpointLoop(run.Blob, () => [take()], LookAsync, options, options.JobPace, run.Job.Deaths, time, shutdown);
     }
 
     public CancellationToken Stop => _loop.Stop;

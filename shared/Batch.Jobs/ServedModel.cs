@@ -1,5 +1,6 @@
 using Batch.Inference.Engine;
 using Batch.Inference.Weights;
+using Batch.Jobs.Batches;
 
 namespace Batch.Jobs;
 
@@ -31,6 +32,9 @@ public sealed class ServedModel
 
     /// <summary>The engine if it is loaded.</summary>
     internal LlmEngine? LoadedEngine { get; private set; }
+
+    /// <summary>For lines of batches.</summary>
+    internal LineSeats Seats { get; } = new();
 
     internal void Loading(LoadProgress progress) =>
         _notReadyReason = _loadFailure ?? (progress.BytesTotal == 0 ? "the model is loading" : $"the model is loading: {progress.Percent} %");

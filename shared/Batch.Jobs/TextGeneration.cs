@@ -22,7 +22,8 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     // So many choices are in line like anybody; each further one lets as many more pass, so that one job of a hundred takes no engine for itself.
     private const int Ahead = 4;
 
-    private readonly string _identity = RunCheckpoint.IdentityOf(engine.Model, request);
+    // Most texts of batches end before a checkpoint is due.
+    private readonly Lazy<string> _identity = new(() => RunCheckpoint.IdentityOf(engine.Model, request));
     private readonly Lock _lock = new();
     private readonly StringBuilder _first = new(prefix); // the first choice's text
     private readonly int[] _tokens = new int[request.Sampling.N];
@@ -55,7 +56,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     {
         lock (_lock)
         {
-            return new RunCheckpoint(_identity, _first.ToString(), _tokens.Sum(), [.. _drawn.Select(choice => choice.Take())]);
+            return new RunCheckpoint(_identity.Value, _first.ToString(), _tokens.Sum(), [.. _drawn.Select(choice => choice.Take())]);
         }
     }
 
@@ -186,7 +187,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
         Sampling = request.Sampling with { Seed = unchecked(request.Sampling.Seed + (ulong)index), PromptLogprobs = null, Echo = false },
     };
 
-    private GenerationCheckpoint? ResumeOf(int index) => from?.Identity == _identity && from.Choices.Count == request.Sampling.N ? from.Choices[index] : null;
+    private GenerationCheckpoint? ResumeOf(int index) => from is not null && from.Identity == _identity.Value && from.Choices.Count == request.Sampling.N ? from.Choices[index] : null;
 
     internal static TokenScore Score(TokenLogprobs token, HfTokenizer tokenizer) =>
         Score(new TokenLogprob(token.TokenId, token.Logprob), tokenizer) with

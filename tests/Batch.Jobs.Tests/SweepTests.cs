@@ -35,8 +35,8 @@ public sealed class SweepTests(StorageEmulator storage)
             }
 
             batch.Time.Advance(TimeSpan.FromMinutes(10));
-            await batch.Sweep.SweepAsync(Cancellation);
-            await batch.Sweep.SweepAsync(Cancellation);
+            await batch.SweepAsync();
+            await batch.SweepAsync();
             Assert.Empty(await batch.PumpAsync());
 
             Assert.Equal(JobState.Succeeded, (await batch.FindAsync(id)).State);
@@ -57,7 +57,7 @@ public sealed class SweepTests(StorageEmulator storage)
         var sent = batch.Faults.Sent.Count;
 
         batch.Time.Advance(TimeSpan.FromMinutes(1));
-        await batch.Sweep.SweepAsync(Cancellation);
+        await batch.SweepAsync();
 
         Assert.Equal(sent, batch.Faults.Sent.Count);
         Assert.Equal((JobState.Succeeded, JobState.Queued), ((await batch.FindAsync(ran.Id)).State, (await batch.FindAsync(waits.Id)).State));
@@ -75,7 +75,7 @@ public sealed class SweepTests(StorageEmulator storage)
         await undeliverable.SendMessageAsync("{ no base64 }", Cancellation);
         await undeliverable.SendMessageAsync(Convert.ToBase64String(body), Cancellation);
 
-        await batch.Sweep.SweepAsync(Cancellation);
+        await batch.SweepAsync();
 
         var sent = Assert.Single(await batch.EventsAsync());
         Assert.Equal("batch.job.failed", sent.GetProperty("type").GetString());
@@ -116,7 +116,7 @@ public sealed class SweepTests(StorageEmulator storage)
         Assert.Equal([JobState.Failed, JobState.Succeeded, JobState.Succeeded, JobState.Succeeded, JobState.Succeeded], states.Select(job => job!.State));
         UseStoragesTime(batch);
         batch.Time.Advance(TimeSpan.FromMinutes(10));
-        await batch.Sweep.SweepAsync(Cancellation);
+        await batch.SweepAsync();
         var failed = (await batch.Clients.Queues.GetQueueClient(JobQueues.FailedJobs).GetPropertiesAsync(Cancellation)).Value;
         Assert.Equal(1, failed.ApproximateMessagesCount); // names the one that still is
     }

@@ -35,6 +35,8 @@ internal sealed class TestBatch : IAsyncDisposable
     // What the Functions host and the test itself use: no faults.
     private readonly QueueServiceClient _host;
     private readonly EventPublisher _events;
+    private readonly JobSweep _sweep;
+    private readonly PoisonSweep _poisonSweep;
 
     private TestBatch(string connectionString, AuditOptions? audit, WebhookOptions? webhooks, HttpMessageHandler? receiver, LlmEngine? engine, EventGridPublisherClient? topic)
     {
@@ -54,7 +56,8 @@ internal sealed class TestBatch : IAsyncDisposable
         Processor = NewProcessor();
         Control = new JobControl(Store, Intake, _events, log, Time);
         Reader = new JobReader(Store, new BlobLinks(Clients, jobOptions, TimeProvider.System), Engines);
-        Sweep = new JobSweep(Store, queues, new PoisonQueues(Clients), Intake, _events, Time, NullLogger<JobSweep>.Instance);
+        _sweep = new JobSweep(Store, queues, Intake, Time, NullLogger<JobSweep>.Instance);
+        _poisonSweep = new PoisonSweep(Store, new PoisonQueues(Clients), Intake, _events, Time, NullLogger<PoisonSweep>.Instance);
     }
 
     public StorageFaults Faults { get; } = new();
@@ -77,8 +80,6 @@ internal sealed class TestBatch : IAsyncDisposable
 
     public JobReader Reader { get; }
 
-    public JobSweep Sweep { get; }
-
     public TestWebhooks Webhooks { get; }
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -98,6 +99,13 @@ internal sealed class TestBatch : IAsyncDisposable
         await batch.Clients.Tables.GetTableClient(JobStore.JobsTable).DeleteEntityAsync(SweepMark.Partition, SweepMark.Row, cancellationToken: Cancellation);
         await batch.Engines.StartAsync(Cancellation);
         return batch;
+    }
+
+    /// <summary>What the timer does each minute.</summary>
+    public async Task SweepAsync()
+    {
+        await _sweep.SweepAsync(Cancellation);
+        await _poisonSweep.SweepAsync(Cancellation);
     }
 
     public WaitingRoom NewRoom(int most, int mostPerTenant) =>

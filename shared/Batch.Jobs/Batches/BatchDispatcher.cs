@@ -16,6 +16,7 @@ public sealed partial class BatchDispatcher(
     DispatchTurns turns, IOptions<BatchOptions> options, TimeProvider time, ILogger<BatchDispatcher> logger)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WhileFull = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan LongestWhileRunning = TimeSpan.FromSeconds(10);
 
     // A batch whose message to be validated was lost, or whose validation died, is validated again after so long.
@@ -77,9 +78,10 @@ public sealed partial class BatchDispatcher(
             }
         }
 
-        var (admitted, isStarving) = await AdmitAsync(active, served, cancellationToken);
+        var (admitted, queue) = await AdmitAsync(active, served, cancellationToken);
         moved |= admitted;
-        return (isStarving ? TimeSpan.Zero : DelayUntilNext(active, moved ? 0 : patience), moved);
+        var delay = DelayUntilNext(active, Math.Max(moved ? 0 : patience, queue == QueueLevel.Full ? WhileFull.TotalSeconds : 0));
+        return (queue == QueueLevel.Empty ? TimeSpan.Zero : delay, moved);
     }
 
     // What is wrong with one batch keeps no other from moving; the next turn tries it again.
@@ -123,13 +125,12 @@ public sealed partial class BatchDispatcher(
         return current;
     }
 
-    // Starving: the queue was as good as empty, and there is more to admit than it may hold. Slices end faster than turns come, so the next comes at once.
-    private async Task<(bool Admitted, bool IsStarving)> AdmitAsync(List<BatchRow> active, Dictionary<string, double> served, CancellationToken cancellationToken)
+    private async Task<(bool Admitted, QueueLevel Queue)> AdmitAsync(List<BatchRow> active, Dictionary<string, double> served, CancellationToken cancellationToken)
     {
         var admission = new Admission(active, served, options.Value);
         if (admission.Candidates.Count == 0)
         {
-            return (false, false);
+            return (false, QueueLevel.Full);
         }
 
         var running = await queues.CountRunningAsync(cancellationToken);
@@ -158,7 +159,17 @@ public sealed partial class BatchDispatcher(
             active[active.FindIndex(r => r.Id == row.Id)] = written;
         }
 
-        return (taken.Count > 0, running <= options.Value.Window / 8 && admission.Next() is not null);
+        var level = admission.Next() is null || running > options.Value.Window / 2 ? QueueLevel.Full : running > options.Value.Window / 8 ? QueueLevel.Low : QueueLevel.Empty;
+        return (taken.Count > 0, level);
+    }
+
+    // Of the work queue before a turn filled it. When it was as good as empty and there is more to admit than it may hold, slices end faster than turns come, and
+    // the next turn comes at once; while it stays half full, or has all there is, turns may be rare.
+    private enum QueueLevel
+    {
+        Full,
+        Low,
+        Empty,
     }
 
     // Slices that run will tell when they end, so looking for them is for the case that they cannot; deadlines are known.

@@ -14,11 +14,11 @@ public sealed class BatchOptions
 
     /// <summary>Most lines in a slice, which is one message, one run and one outcome.</summary>
     [Range(1, 256)]
-    public int SliceLines { get; set; } = 16;
+    public int SliceLines { get; set; } = 32;
 
     /// <summary>Most tokens in a slice of several lines, prompts estimated, so that slices of long texts stay short.</summary>
     [Range(1, 1_000_000)]
-    public int SliceTokens { get; set; } = 4096;
+    public int SliceTokens { get; set; } = 16_384;
 
     /// <summary>Most tokens that a tenant may have admitted and not finished.</summary>
     [Range(1, long.MaxValue)]

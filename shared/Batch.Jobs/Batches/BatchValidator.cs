@@ -21,6 +21,8 @@ public sealed class BatchValidator(
     private const int FewestSlices = 32;
     private const int LongestLine = 8 * 1024 * 1024;
 
+    private static readonly byte[] LineFeed = "\n"u8.ToArray();
+
     internal async Task<BatchRow?> ValidateAsync(string tenant, string id, TimeProvider time, CancellationToken cancellationToken)
     {
         if (await store.FindAsync(tenant, id, cancellationToken) is not { State: BatchState.Validating } row)
@@ -70,7 +72,7 @@ public sealed class BatchValidator(
             if (line.Text.Length > 0 && pass.Errors.Count == 0)
             {
                 await copy.WriteAsync(line.Text, cancellationToken);
-                copy.WriteByte((byte)'\n');
+                await copy.WriteAsync(LineFeed, cancellationToken);
             }
         }
     }

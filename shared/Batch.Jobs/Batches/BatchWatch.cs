@@ -13,6 +13,20 @@ public sealed class BatchWatch(BatchStore store, TimeProvider time)
     private readonly Lock _lock = new();
     private readonly Dictionary<string, WatchedBatch> _batches = [];
 
+    /// <summary>The batch's row, as it was seen last where slices of it run here.</summary>
+    internal async Task<BatchRow?> FindAsync(string tenant, string id, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (_batches.TryGetValue(id, out var watched))
+            {
+                return watched.Row;
+            }
+        }
+
+        return await store.FindAsync(tenant, id, cancellationToken);
+    }
+
     /// <summary>Watches the batch until as many have left as entered.</summary>
     internal WatchedBatch Enter(BatchRow row)
     {
@@ -30,7 +44,8 @@ public sealed class BatchWatch(BatchStore store, TimeProvider time)
         }
     }
 
-    internal void Leave(WatchedBatch watched)
+    /// <summary>Gives whether this process now runs no slice of any batch.</summary>
+    internal bool Leave(WatchedBatch watched)
     {
         lock (_lock)
         {
@@ -39,6 +54,8 @@ public sealed class BatchWatch(BatchStore store, TimeProvider time)
                 _batches.Remove(watched.Row.Id);
                 watched.Dispose();
             }
+
+            return _batches.Count == 0;
         }
     }
 
@@ -83,7 +100,8 @@ internal sealed class WatchedBatch : IDisposable
 
     public WatchedBatch(BatchRow row) => (Row, Stop, Left) = (row, _stop.Token, _left.Token);
 
-    public BatchRow Row { get; }
+    /// <summary>As it was seen last.</summary>
+    public BatchRow Row { get; private set; }
 
     /// <summary>How lines that run are to end; null while they may go on.</summary>
     public LineState? Ending { get; private set; }
@@ -99,6 +117,7 @@ internal sealed class WatchedBatch : IDisposable
 
     internal void See(BatchRow now, DateTimeOffset at)
     {
+        Row = now;
         Ending ??= now.Ending ?? (now.State == BatchState.Cancelled ? LineState.Cancelled : Row.ExpiresAt <= at ? LineState.Expired : null);
         if (Ending is not null)
         {

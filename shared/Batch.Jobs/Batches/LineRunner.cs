@@ -8,17 +8,19 @@ namespace Batch.Jobs.Batches;
 /// <summary>Runs one line of a batch through the engine, beside all others.</summary>
 public sealed partial class LineRunner(JobGenerator generator, EngineHost engines, TimeProvider time, ILogger<LineRunner> logger)
 {
-    /// <summary>Waits until the batch's model is loaded, or the batch ends, whose lines then end without it.</summary>
-    internal async Task ReadyAsync(WatchedBatch watched, CancellationToken cancellationToken)
+    /// <summary>Waits until the batch's model is loaded and has seats for the lines; null when the batch ends before, whose lines then end without it.</summary>
+    internal async Task<SeatedLines?> EnterAsync(WatchedBatch watched, int lines, CancellationToken cancellationToken)
     {
+        var model = engines.Find(watched.Row.Model);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(watched.Stop, cancellationToken);
         try
         {
-            await engines.GetAsync(watched.Row.Model, stop.Token);
+            var engine = await model.Engine.WaitAsync(stop.Token);
+            return await model.Seats.EnterAsync(engine, watched.Row.Priority, lines, stop.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // The batch ended while the model loads.
+            return null;
         }
     }
 

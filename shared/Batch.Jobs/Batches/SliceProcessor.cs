@@ -13,29 +13,29 @@ public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatc
     public async Task ProcessAsync(QueueMessage message, CancellationToken cancellationToken)
     {
         var work = Read(message);
-        if (await store.FindAsync(work.Tenant, work.BatchId, cancellationToken) is not { IsFinal: false } row || row.HasCollected(work.Number))
+        if (await watch.FindAsync(work.Tenant, work.BatchId, cancellationToken) is not { IsFinal: false } row || row.HasCollected(work.Number))
         {
             return;
         }
 
         using var stop = runs.Link(cancellationToken);
-        var watched = watch.Enter(row);
+        var (watched, hasEnded) = (watch.Enter(row), false);
         try
         {
-            await lines.ReadyAsync(watched, stop.Token);
+            using var seats = await lines.EnterAsync(watched, work.Slice.Lines, stop.Token);
             var texts = await ReadLinesAsync(work, stop.Token);
             var run = await runs.TakeAsync(work, texts.Count, stop.Token);
             if (run is { Deaths: >= JobQueues.MaxDequeueCount })
             {
                 await GiveUpAsync(row, work, cancellationToken);
+                hasEnded = true;
             }
-            else if (run is not null && await run.EndAsync(
-                loop => Task.WhenAll(texts.Select((text, i) => lines.RunAsync(row, text, run.Lines[i], watched, message.DequeueCount >= JobQueues.MaxDequeueCount, loop)))) is { } outcomes)
+            else if (run is not null && await run.EndAsync(loop => Task.WhenAll(texts.Select((text, i) => RunAsync(text, run.Lines[i], seats, loop)))) is { } outcomes)
             {
                 await blobs.AddOutcomeAsync(work.BatchId, work.Number, SliceOutcome.Of(outcomes, work.Slice.Tokens), CancellationToken.None);
 
                 // Checkpoint: the outcome. A crash from here on delivers the slice again, which changes nothing.
-                await nudge.SendAsync(CancellationToken.None);
+                hasEnded = true;
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -45,7 +45,18 @@ public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatc
         }
         finally
         {
-            watch.Leave(watched);
+            var isOutOfWork = watch.Leave(watched);
+            if (hasEnded)
+            {
+                await nudge.SendAsync(isOutOfWork, CancellationToken.None);
+            }
+        }
+
+        async Task<LineOutcome> RunAsync(ReadOnlyMemory<byte> text, LinePlace place, SeatedLines? seats, CancellationToken loop)
+        {
+            var outcome = await lines.RunAsync(row, text, place, watched, message.DequeueCount >= JobQueues.MaxDequeueCount, loop);
+            seats?.Leave();
+            return outcome;
         }
     }
 
@@ -56,6 +67,7 @@ public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatc
         if (await store.FindAsync(work.Tenant, work.BatchId, cancellationToken) is { IsFinal: false } row && !row.HasCollected(work.Number))
         {
             await GiveUpAsync(row, work, cancellationToken);
+            await nudge.SendAsync(isOutOfWork: false, cancellationToken);
         }
     }
 
@@ -67,7 +79,6 @@ public sealed class SliceProcessor(BatchStore store, BatchBlobs blobs, BatchWatc
             return LineRunner.GivenUp(row.Id, line.CustomId, "the process ended without an error");
         });
         await blobs.AddOutcomeAsync(work.BatchId, work.Number, SliceOutcome.Of([.. outcomes], work.Slice.Tokens), cancellationToken);
-        await nudge.SendAsync(cancellationToken);
     }
 
     internal static IEnumerable<ReadOnlyMemory<byte>> Split(ReadOnlyMemory<byte> lines)

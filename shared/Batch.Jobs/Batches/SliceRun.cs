@@ -16,7 +16,7 @@ internal sealed class SliceRun(RunBlob blob, IReadOnlyList<LinePlace> lines, int
     /// </summary>
     public async Task<IReadOnlyList<LineOutcome>?> EndAsync(Func<CancellationToken, Task<LineOutcome[]>> run)
     {
-        var loop = new CheckpointLoop(blob, () => [.. lines.Select(line => line.Checkpoint)], null, options, options.SliceCheckpointPeriod, deaths, time, stop);
+        var loop = new CheckpointLoop(blob, () => [.. lines.Select(line => line.Checkpoint)], null, options, options.SlicePace, deaths, time, stop);
         foreach (var line in lines)
         {
             line.Loop = loop;

@@ -14,7 +14,7 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     private readonly Func<IReadOnlyList<RunCheckpoint>> _take;
     private readonly Func<CancellationToken, Task<bool>>? _look;
     private readonly JobsOptions _options;
-    private readonly TimeSpan _period;
+    private readonly CheckpointPace _pace;
     private readonly TimeProvider _time;
     private readonly int _deaths;
     private readonly CancellationTokenSource _stop;
@@ -29,16 +29,16 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     /// <param name="blob">Where it is written.</param>
     /// <param name="take">The checkpoint of now.</param>
     /// <param name="look">Whether the run may go on.</param>
-    /// <param name="options">When it is written.</param>
-    /// <param name="period">And how long after the last one, where a token has come.</param>
+    /// <param name="options">How long the run lives without writing.</param>
+    /// <param name="pace">When a checkpoint is due.</param>
     /// <param name="deaths">Runs before this one that ended without a word.</param>
     /// <param name="time">Monotonic; no wall clock matters.</param>
     /// <param name="shutdown">The host shuts down.</param>
     public CheckpointLoop(
-        RunBlob blob, Func<IReadOnlyList<RunCheckpoint>> take, Func<CancellationToken, Task<bool>>? look, JobsOptions options, TimeSpan period, int deaths, TimeProvider time,
+        RunBlob blob, Func<IReadOnlyList<RunCheckpoint>> take, Func<CancellationToken, Task<bool>>? look, JobsOptions options, CheckpointPace pace, int deaths, TimeProvider time,
         CancellationToken shutdown)
     {
-        (_blob, _take, _look, _options, _period, _deaths, _time) = (blob, take, look, options, period, deaths, time);
+        (_blob, _take, _look, _options, _pace, _deaths, _time) = (blob, take, look, options, pace, deaths, time);
         (_renewed, _saved, _taken) = (time.GetTimestamp(), time.GetTimestamp(), DrawsOf(take()));
         _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
         _watching = WatchAsync(new PeriodicTimer(Period, time));
@@ -52,7 +52,7 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     /// <summary>A token was drawn. Half of what may be lost is the time that writing it down may take.</summary>
     public void Drawn()
     {
-        if (Interlocked.Increment(ref _unsaved) >= _options.CheckpointTokens / 2)
+        if (Interlocked.Increment(ref _unsaved) >= _pace.Tokens / 2)
         {
             _due.TrySetResult();
         }
@@ -128,7 +128,7 @@ internal sealed class CheckpointLoop : IAsyncDisposable
     private async Task SaveAsync()
     {
         _ended.Token.ThrowIfCancellationRequested();
-        var isDue = _due.Task.IsCompleted || (Volatile.Read(ref _unsaved) > 0 && _time.GetElapsedTime(_saved) >= _period);
+        var isDue = _due.Task.IsCompleted || (Volatile.Read(ref _unsaved) > 0 && _time.GetElapsedTime(_saved) >= _pace.Period);
         if (!isDue && _time.GetElapsedTime(_renewed) < _options.Lease / 3)
         {
             return;
@@ -155,3 +155,8 @@ internal sealed class CheckpointLoop : IAsyncDisposable
 
     private static TaskCompletionSource NewDue() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
+
+/// <summary>When a checkpoint is due.</summary>
+/// <param name="Tokens">Most that are drawn again after a crash: a checkpoint is begun after half of them.</param>
+/// <param name="Period">After the last one, where a token has come.</param>
+internal readonly record struct CheckpointPace(int Tokens, TimeSpan Period);
