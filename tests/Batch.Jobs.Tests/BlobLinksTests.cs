@@ -43,9 +43,8 @@ public sealed class BlobLinksTests(StorageEmulator storage)
         Assert.All([deleted, other, afterwards], response => Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode));
     }
 
-    /// <summary>The link is looked at and not followed: Azurite 3.35 gives the key, and answers 403 to what the client of today signs with it.</summary>
     [Fact]
-    public async Task Link_IsSignedByUserDelegation_WithAnIdentity()
+    public async Task Link_IsReadByWhoeverHasIt_WithAnIdentity_ByItsUserDelegation()
     {
         var folder = Directory.CreateTempSubdirectory("batch-tls").FullName;
         try
@@ -56,10 +55,20 @@ public sealed class BlobLinksTests(StorageEmulator storage)
             using var http = new HttpClient(Trusting, disposeHandler: false);
             var blobs = new BlobServiceClient(new Uri(endpoint), new MadeUpIdentity(), new BlobClientOptions { Transport = new HttpClientTransport(http) });
             using var links = new BlobLinks(new StorageClients(null!, blobs, null!), Options.Create(new JobsOptions()), TimeProvider.System);
-            var blob = blobs.GetBlobContainerClient("linked").GetBlobClient("acme/一.json");
+            using var expired = new BlobLinks(new StorageClients(null!, blobs, null!), Options.Create(new JobsOptions { LinkMinutes = 1 }), new Yesterday());
+            var container = blobs.GetBlobContainerClient("linked");
+            await container.CreateAsync(cancellationToken: Cancellation);
+            await container.GetBlobClient("acme/一.json").UploadAsync(BinaryData.FromString("mine"), Cancellation);
+            await container.GetBlobClient("other").UploadAsync(BinaryData.FromString("not for you"), Cancellation);
 
-            var link = new BlobUriBuilder(await links.ToAsync(blob, Cancellation));
-            var other = new BlobUriBuilder(await links.ToAsync(blobs.GetBlobContainerClient("linked").GetBlobClient("other"), Cancellation));
+            var address = await links.ToAsync(container.GetBlobClient("acme/一.json"), Cancellation);
+            using var deleted = await http.DeleteAsync(address, Cancellation);
+            using var elsewhere = await http.GetAsync(new UriBuilder(container.GetBlobClient("other").Uri) { Query = address.Query }.Uri, Cancellation);
+            using var late = await http.GetAsync(await expired.ToAsync(container.GetBlobClient("acme/一.json"), Cancellation), Cancellation);
+            Assert.Equal("mine", await http.GetStringAsync(address, Cancellation));
+            Assert.All([deleted, elsewhere, late], response => Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode));
+
+            var (link, other) = (new BlobUriBuilder(address), new BlobUriBuilder(await links.ToAsync(container.GetBlobClient("other"), Cancellation)));
 
             Assert.Equal(("r", "b", "linked", "acme/一.json"), (link.Sas.Permissions, link.Sas.Resource, link.BlobContainerName, link.BlobName));
             Assert.InRange(link.Sas.ExpiresOn - TimeProvider.System.GetUtcNow(), TimeSpan.FromMinutes(50), TimeSpan.FromMinutes(60));

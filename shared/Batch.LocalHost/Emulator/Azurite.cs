@@ -64,7 +64,7 @@ public sealed partial class Azurite : IAsyncDisposable
     public static async Task<Azurite> StartSecureAsync(string certificate, string key, CancellationToken cancellationToken)
     {
         var process = Launch(
-            await AzuriteInstallation.FindOrInstallAsync(log: null, cancellationToken), folder: null, ["--oauth", "basic", "--cert", certificate, "--key", key]);
+            await AzuriteInstallation.FindOrInstallForIdentitiesAsync(cancellationToken), folder: null, ["--oauth", "basic", "--cert", certificate, "--key", key]);
         try
         {
             return new Azurite(process, folder: null, await ReadConnectionStringAsync(process, cancellationToken));

@@ -1,10 +1,13 @@
 namespace Batch.LocalHost.Emulator;
 
-/// <summary>Finds Azurite's start script: the one BATCH_AZURITE names, or the pinned version in this user's cache, installed there by npm if need be.</summary>
+/// <summary>Finds Azurite's start script: the one BATCH_AZURITE names, or a pinned version in this user's cache, installed there by npm if need be.</summary>
 internal static class AzuriteInstallation
 {
     // The last version for Node.js 20.
     private const string Version = "3.35.0";
+
+    // Knows how clients of today sign with a user delegation key. It asks for Node.js 22, and its blobs are served by 20 as well.
+    private const string VersionForIdentities = "3.37.0";
     private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(200);
 
     public static async Task<string> FindOrInstallAsync(Action<string>? log, CancellationToken cancellationToken)
@@ -16,17 +19,25 @@ internal static class AzuriteInstallation
                 : throw new InvalidOperationException($"BATCH_AZURITE is '{given}', and there is no such file; it must name azurite.js or a link to it.");
         }
 
-        var folder = Path.Combine(CacheFolder(), $"azurite-{Version}");
+        return await FindOrInstallAsync(Version, log, cancellationToken);
+    }
+
+    /// <summary>The version for clients with an identity.</summary>
+    public static Task<string> FindOrInstallForIdentitiesAsync(CancellationToken cancellationToken) => FindOrInstallAsync(VersionForIdentities, log: null, cancellationToken);
+
+    private static async Task<string> FindOrInstallAsync(string version, Action<string>? log, CancellationToken cancellationToken)
+    {
+        var folder = Path.Combine(CacheFolder(), $"azurite-{version}");
         if (!Directory.Exists(folder))
         {
-            await InstallAsync(folder, log, cancellationToken);
+            await InstallAsync(folder, version, log, cancellationToken);
         }
 
         return StartScript(folder);
     }
 
     /// <summary>One process at a time installs, beside the final folder; the rename at the end is what makes it count, so a crash before it costs nothing.</summary>
-    internal static async Task InstallAsync(string folder, Action<string>? log, CancellationToken cancellationToken)
+    internal static async Task InstallAsync(string folder, string version, Action<string>? log, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
         await using var turn = await WaitForTurnAsync($"{folder}.lock", cancellationToken);
@@ -35,7 +46,7 @@ internal static class AzuriteInstallation
             return;
         }
 
-        log?.Invoke($"Installing Azurite {Version} from npm into {folder}; this happens once.");
+        log?.Invoke($"Installing Azurite {version} from npm into {folder}; this happens once.");
         var unfinished = $"{folder}.partial";
         if (Directory.Exists(unfinished))
         {
@@ -43,10 +54,10 @@ internal static class AzuriteInstallation
         }
 
         Directory.CreateDirectory(unfinished);
-        await RunNpmAsync(["install", "--prefix", unfinished, "--no-audit", "--no-fund", "--ignore-scripts", $"azurite@{Version}"], cancellationToken);
+        await RunNpmAsync(["install", "--prefix", unfinished, "--no-audit", "--no-fund", "--ignore-scripts", $"azurite@{version}"], cancellationToken);
         if (!File.Exists(StartScript(unfinished)))
         {
-            throw new InvalidOperationException($"npm installed Azurite {Version}, but {StartScript(unfinished)} is missing.");
+            throw new InvalidOperationException($"npm installed Azurite {version}, but {StartScript(unfinished)} is missing.");
         }
 
         Directory.Move(unfinished, folder);
