@@ -133,6 +133,7 @@ public static class Program
         services.AddSingleton<EndpointHealth>();
         services.AddSingleton<WebhookTargets>();
         services.AddSingleton<WebhookAddressGuard>();
+        services.AddSingleton<ReceiverTurns>();
         services.AddHttpClient<WebhookCalls>(http => http.Timeout = WebhookCalls.Timeout)
             .ConfigurePrimaryHttpMessageHandler(provider => provider.GetRequiredService<WebhookAddressGuard>().CreateHandler())
             .RemoveAllLoggers();

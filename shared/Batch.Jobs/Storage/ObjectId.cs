@@ -14,6 +14,7 @@ internal static class ObjectId
     public const string Batch = "batch_";
     public const string WebhookEndpoint = "we_";
     public const string Delivery = "del_";
+    public const string Rotation = "rot_";
 
     private const long LastMillisecond = (1L << 48) - 1;
 

@@ -86,18 +86,21 @@ public sealed class EndpointControl(
             cancellationToken);
     }
 
-    /// <summary>A new secret, shown this once; the one before signs beside it for <paramref name="overlap"/>.</summary>
-    public async Task<EndpointView> RotateAsync(string id, TimeSpan overlap, Caller caller, CancellationToken cancellationToken)
+    /// <summary>
+    /// A new secret, shown this once; the one before signs beside it for <paramref name="overlap"/>. Under an <paramref name="idempotencyKey"/> that
+    /// came before: the endpoint without it.
+    /// </summary>
+    public async Task<EndpointView> RotateAsync(string id, TimeSpan overlap, string? idempotencyKey, Caller caller, CancellationToken cancellationToken)
     {
-        var secret = EndpointSecrets.New();
-        var kept = secrets.Protect(secret, caller.Tenant, id);
-        var until = time.GetUtcNow() + overlap;
-        var rotated = await ChangeAsync(
-            id,
-            row => row with { Secret = kept, PreviousSecret = overlap > TimeSpan.Zero ? row.Secret : null, PreviousUntil = overlap > TimeSpan.Zero ? until : null },
-            caller,
-            cancellationToken);
-        return rotated with { Secret = secret };
+        var endpoint = await FindAsync(id, caller, cancellationToken);
+        var (now, secret) = (time.GetUtcNow(), EndpointSecrets.New());
+        var (kept, own) = (secrets.Protect(secret, caller.Tenant, id), ObjectId.New(ObjectId.Rotation, now));
+        var rotation = await store.Keys.ReserveAsync(
+            caller.Tenant, $"webhook_endpoints/{id}/rotate_secret", idempotencyKey, IdempotencyKeys.FingerprintOf(overlap), own, now, cancellationToken);
+
+        // Checkpoint: the key. A crash before the row is healed when the caller comes again; whoever writes the row knows the secret.
+        var rotated = await store.UpdateAsync(endpoint, row => row.Rotate(rotation, isNew: rotation == own, kept, overlap, now), cancellationToken) ?? throw NotFound(id);
+        return EndpointView.Of(rotated, now, rotated.Secret == kept ? secret : null);
     }
 
     /// <summary>What waits for it is dropped; its log goes when its time is over.</summary>

@@ -6,9 +6,12 @@ using Batch.Jobs.Telemetry;
 namespace Batch.Jobs.Webhooks;
 
 /// <summary>Makes one attempt at a webhook, signed by Standard Webhooks 1.0, and judges the answer: 2xx alone is success.</summary>
-public sealed class WebhookCalls(HttpClient http, JobMetrics metrics, TimeProvider time)
+public sealed class WebhookCalls(HttpClient http, ReceiverTurns turns, JobMetrics metrics, TimeProvider time)
 {
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>The right to make an attempt now, given back when it is disposed; null where the receiver has too many, and when to come again.</summary>
+    internal IDisposable? TryBegin(WebhookTarget target, out DateTimeOffset? later) => turns.TryTake(target.Url, out later);
 
     /// <summary>Body and event id are the same for every attempt; what is answered beside the status is not read.</summary>
     internal async Task<WebhookOutcome> PostAsync(WebhookTarget target, Delivery delivery, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)

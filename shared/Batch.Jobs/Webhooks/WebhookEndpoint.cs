@@ -37,6 +37,9 @@ public sealed record WebhookEndpoint : ITableEntity
     public string? PreviousSecret { get; set; }
     public DateTimeOffset? PreviousUntil { get; set; }
 
+    /// <summary>The id of the latest rotation.</summary>
+    public string? Rotation { get; set; }
+
     // How it fares.
     public DateTimeOffset? FailingSince { get; set; }
     public DateTimeOffset? RecoveredAt { get; set; }
@@ -69,6 +72,19 @@ public sealed record WebhookEndpoint : ITableEntity
         ThrottledUntil = null,
         EventState = null,
     };
+
+    /// <summary>The secret of a rotation, once: one that came before is done unless nothing later was, since ids of later ones are smaller.</summary>
+    public WebhookEndpoint Rotate(string rotation, bool isNew, string secret, TimeSpan overlap, DateTimeOffset now)
+    {
+        var isDone = rotation == Rotation || (!isNew && Rotation is not null && string.CompareOrdinal(Rotation, rotation) < 0);
+        return isDone ? this : this with
+        {
+            Secret = secret,
+            PreviousSecret = overlap > TimeSpan.Zero ? Secret : null,
+            PreviousUntil = overlap > TimeSpan.Zero ? now + overlap : null,
+            Rotation = rotation,
+        };
+    }
 
     public WebhookEndpoint Disable(string reason, DateTimeOffset now) => IsEnabled ? this with { DisabledAt = now, DisabledReason = reason } : this;
 

@@ -31,6 +31,10 @@ public sealed class WebhookOptions : IValidatableObject
     [Range(4, 365)]
     public int DisableAfterDays { get; set; } = 5;
 
+    /// <summary>Attempts that a replica makes at one receiver, a host with its port, at once; other receivers do not wait for them.</summary>
+    [Range(1, 256)]
+    public int AttemptsAtOnce { get; set; } = 8;
+
     /// <summary>How long a delivery stays in the log.</summary>
     [Range(4, 365)]
     public int RetentionDays { get; set; } = 30;

@@ -28,8 +28,9 @@ public sealed partial class WebhookSender(
             return;
         }
 
-        // Somebody makes this attempt, or died at it; or the endpoint is to be spared: the same attempt later.
+        // Somebody makes this attempt, or died at it; or the endpoint is to be spared, or its receiver is busy enough: the same attempt later.
         var later = delivery.ClaimedUntil > now ? delivery.ClaimedUntil : SparedUntil(target, delivery, asked, now);
+        using var turn = later is null ? calls.TryBegin(target, out later) : null;
         var claimed = later is null ? await deliveries.TryWriteAsync(delivery, delivery.Claim(asked.IsReplay, now), cancellationToken) : null;
         if (claimed is null)
         {

@@ -38,7 +38,7 @@ public sealed class EndpointTests(StorageEmulator storage)
     {
         var webhooks = await TestWebhooks.StartAsync(storage, new WebhookOptions { EncryptionKey = hasKey ? Key : null });
         var made = await webhooks.CreateAsync(_tenant, """{"url":"https://example.org/hook"}""");
-        await webhooks.Control.RotateAsync(made.Id, TimeSpan.FromHours(1), TestWebhooks.Owner(_tenant), Cancellation);
+        await webhooks.Control.RotateAsync(made.Id, TimeSpan.FromHours(1), null, TestWebhooks.Owner(_tenant), Cancellation);
 
         var row = string.Join('\n', Assert.Single(await webhooks.RowsAsync(EndpointStore.EndpointsTable, _tenant)).Select(property => property.Value));
 
@@ -72,13 +72,13 @@ public sealed class EndpointTests(StorageEmulator storage)
         var webhooks = await TestWebhooks.StartAsync(storage, new WebhookOptions { EncryptionKey = Key });
         var made = await webhooks.CreateAsync(_tenant, """{"url":"https://example.org/hook"}""");
 
-        var rotated = await webhooks.Control.RotateAsync(made.Id, TimeSpan.FromHours(1), TestWebhooks.Owner(_tenant), Cancellation);
+        var rotated = await webhooks.Control.RotateAsync(made.Id, TimeSpan.FromHours(1), null, TestWebhooks.Owner(_tenant), Cancellation);
 
         Assert.NotEqual(made.Secret, rotated.Secret);
         Assert.Equal([rotated.Secret!, made.Secret!], await KeysAsync());
         webhooks.Time.Advance(TimeSpan.FromHours(1));
         Assert.Equal([rotated.Secret!], await KeysAsync());
-        var last = await webhooks.Control.RotateAsync(made.Id, TimeSpan.Zero, TestWebhooks.Owner(_tenant), Cancellation);
+        var last = await webhooks.Control.RotateAsync(made.Id, TimeSpan.Zero, null, TestWebhooks.Owner(_tenant), Cancellation);
         Assert.Equal([last.Secret!], await KeysAsync());
 
         async Task<IEnumerable<string>> KeysAsync() => webhooks.Secrets.KeysOf((await webhooks.Endpoints.FindAsync(_tenant, made.Id, Cancellation))!, webhooks.Time.GetUtcNow())
@@ -118,6 +118,55 @@ public sealed class EndpointTests(StorageEmulator storage)
                 break;
             }
         }
+    }
+
+    [Fact]
+    public async Task RotateAsync_SameIdempotencyKey_RotatesOnce()
+    {
+        var webhooks = await TestWebhooks.StartAsync(storage);
+        var made = await webhooks.CreateAsync(_tenant, """{"url":"https://example.org/hook"}""");
+
+        var rotated = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => RotateAsync("monday")));
+        var shown = Assert.Single(rotated, endpoint => endpoint.Secret is not null).Secret;
+        Assert.Equal([shown, made.Secret], await SecretsAsync());
+        webhooks.Time.Advance(TimeSpan.FromSeconds(1));
+        var later = await RotateAsync("tuesday");
+        var repeated = await RotateAsync("monday");
+        var conflict = await Assert.ThrowsAsync<InvalidJobException>(() => webhooks.Control.RotateAsync(made.Id, TimeSpan.Zero, "monday", TestWebhooks.Owner(_tenant), Cancellation));
+
+        Assert.Null(repeated.Secret);
+        Assert.Equal([later.Secret, shown], await SecretsAsync());
+        Assert.Equal(JobErrorCode.IdempotencyConflict, conflict.Code);
+
+        Task<EndpointView> RotateAsync(string key) => webhooks.Control.RotateAsync(made.Id, TimeSpan.FromHours(1), key, TestWebhooks.Owner(_tenant), Cancellation);
+
+        async Task<IEnumerable<string?>> SecretsAsync() =>
+            await webhooks.Endpoints.FindAsync(_tenant, made.Id, Cancellation) is { } row ? [row.Secret, row.PreviousSecret] : [];
+    }
+
+    [Fact]
+    public async Task RotateAsync_CrashAfterEachWrite_IsHealedByItsRepetition()
+    {
+        var faults = new StorageFaults();
+        var webhooks = await TestWebhooks.StartAsync(storage, faults: faults);
+        for (var write = 1; ; write++)
+        {
+            var made = await webhooks.CreateAsync(_tenant, """{"url":"https://example.org/hook"}""");
+            faults.CrashAfterWrite(write);
+            var error = await Record.ExceptionAsync(() => RotateAsync(made));
+            faults.Revive();
+
+            await RotateAsync(made);
+            var row = (await webhooks.Endpoints.FindAsync(_tenant, made.Id, Cancellation))!;
+            Assert.Equal((false, made.Secret), (row.Secret == made.Secret, row.PreviousSecret));
+            if (error is null)
+            {
+                Assert.Equal(4, write);
+                break;
+            }
+        }
+
+        Task<EndpointView> RotateAsync(EndpointView made) => webhooks.Control.RotateAsync(made.Id, TimeSpan.FromHours(1), "key", TestWebhooks.Owner(_tenant), Cancellation);
     }
 
     [Fact]
@@ -180,7 +229,7 @@ public sealed class EndpointTests(StorageEmulator storage)
         [
             () => webhooks.Control.GetAsync(made.Id, stranger, Cancellation),
             () => webhooks.Control.UpdateAsync(made.Id, "{}"u8.ToArray(), stranger, Cancellation),
-            () => webhooks.Control.RotateAsync(made.Id, TimeSpan.Zero, stranger, Cancellation),
+            () => webhooks.Control.RotateAsync(made.Id, TimeSpan.Zero, null, stranger, Cancellation),
             () => webhooks.Control.TestAsync(made.Id, default, stranger, Cancellation),
             () => webhooks.Control.DeleteAsync(made.Id, stranger, Cancellation),
             () => webhooks.Log.LogOfEndpointAsync(made.Id, stranger, Cancellation),

@@ -165,6 +165,44 @@ public sealed partial class SenderTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task DeliverAsync_LeavesAttemptsForLater_WhileTheirReceiverHasItsShare_AndMakesThoseOfOthers()
+    {
+        var (arrived, answer) = (new SemaphoreSlim(0), new TaskCompletionSource());
+        await using var slow = new RawReceiver(async (_, stream) =>
+        {
+            arrived.Release();
+            await answer.Task;
+            await RawReceiver.WriteAsync(stream, RawReceiver.Ok);
+        });
+        await using var quick = new RawReceiver(_ => RawReceiver.Ok);
+        var webhooks = await TestWebhooks.StartAsync(
+            storage, new WebhookOptions { Secret = TestWebhooks.Secret, AllowHttp = true, AllowPrivateAddresses = true, AttemptsAtOnce = 2 }, faults: _faults);
+        var made = await webhooks.CreateAsync(_tenant, $$"""{"url":"{{slow.Url}}"}""");
+        foreach (var i in Enumerable.Range(1, 4))
+        {
+            await webhooks.TellAsync(_tenant, subject: $"batch_{i}");
+        }
+
+        var other = await webhooks.CreateAsync(_tenant, $$"""{"url":"{{quick.Url}}"}""");
+        await webhooks.TellAsync(_tenant, subject: "batch_5");
+        var waiting = (await webhooks.DeliveriesAsync(made.Id)).Take(4).ToList();
+        var running = waiting.Take(2).Select(delivery => webhooks.AttemptAsync(delivery)).ToList();
+        await arrived.WaitAsync(Cancellation);
+        await arrived.WaitAsync(Cancellation);
+        _faults.Sent.Clear();
+
+        Assert.Equal(0, (await webhooks.AttemptAsync(waiting[2])).Attempts);
+        Assert.Equal(0, (await webhooks.AttemptAsync(waiting[3])).Attempts);
+        Assert.Equal(WebhookState.Delivered, (await webhooks.AttemptAsync(Assert.Single(await webhooks.DeliveriesAsync(other.Id)))).State);
+        Assert.Equal(2, slow.Requests.Count);
+        Assert.All(Waits(), wait => Assert.InRange(wait, 1, 2));
+
+        answer.SetResult();
+        await Task.WhenAll(running);
+        Assert.Equal(WebhookState.Delivered, (await webhooks.AttemptAsync(waiting[2])).State);
+    }
+
+    [Fact]
     public async Task DeliverAsync_TakesOverFromADeadProcess_WhenItsClaimIsOver()
     {
         await using var receiver = new RawReceiver(_ => RawReceiver.Ok);

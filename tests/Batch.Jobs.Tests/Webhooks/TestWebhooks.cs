@@ -25,6 +25,7 @@ internal sealed class TestWebhooks
     private readonly HttpMessageHandler _receiver;
     private readonly WebhookTargets _targets;
     private readonly JobQueues _queues;
+    private readonly ReceiverTurns _turns;
 
     public TestWebhooks(string connectionString, StorageClients clients, WebhookOptions? given, HttpMessageHandler? receiver, FakeTimeProvider time, EventGridPublisherClient? topic = null)
     {
@@ -42,6 +43,7 @@ internal sealed class TestWebhooks
         Secrets = new EndpointSecrets(options);
         var health = new EndpointHealth(Endpoints, Sink, options, time, NullLogger<EndpointHealth>.Instance);
         _targets = new WebhookTargets(Endpoints, Secrets, health, jobs, batches, options);
+        _turns = new ReceiverTurns(options, time);
         Sender = NewSender();
         Control = new EndpointControl(Endpoints, Secrets, FanOut, options, time);
         Log = new DeliveryControl(Control, jobs, batches, Deliveries, _queues);
@@ -93,7 +95,7 @@ internal sealed class TestWebhooks
 
     /// <param name="timeout">Shorter than that of the product, where the test waits for it.</param>
     public WebhookSender NewSender(TimeSpan? timeout = null) => new(
-        Deliveries, _targets, new WebhookCalls(new HttpClient(_receiver, disposeHandler: false) { Timeout = timeout ?? WebhookCalls.Timeout }, Metrics, Time), _queues, Time,
+        Deliveries, _targets, new WebhookCalls(new HttpClient(_receiver, disposeHandler: false) { Timeout = timeout ?? WebhookCalls.Timeout }, _turns, Metrics, Time), _queues, Time,
         NullLogger<WebhookSender>.Instance);
 
     public static Caller Owner(string tenant) => new(tenant, ApiScopes.Admin, "tester");
