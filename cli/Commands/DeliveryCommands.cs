@@ -13,7 +13,7 @@ internal static class DeliveryCommands
     public static Command CreateDeliveries()
     {
         var id = new Argument<string>("ID") { Description = "The endpoint, or a batch or job with a webhook of its own" };
-        var delivery = new Argument<string?>("DELIVERY") { Description = "Show this one whole, with its body", Arity = ArgumentArity.ZeroOrOne };
+        var delivery = new Argument<string?>("DELIVERY") { Description = "Show this one whole, with its body, as JSON", Arity = ArgumentArity.ZeroOrOne };
         var status = new Option<string?>("--status") { Description = "pending, delivered or failed" };
         var limit = new Option<int>("--limit") { Description = "1 to 100", DefaultValueFactory = _ => 20 };
         var json = Output.JsonOption();
@@ -25,7 +25,7 @@ internal static class DeliveryCommands
             var (client, path) = (server.Connect(given), $"{EndpointCommands.PathOf(given.GetValue(id)!)}/deliveries");
             if (given.GetValue(delivery) is { } one)
             {
-                EndpointCommands.Print(await client.SendAsync(HttpMethod.Get, $"{path}/{Uri.EscapeDataString(one)}", null, cancellationToken));
+                Output.WriteJson(await client.SendAsync(HttpMethod.Get, $"{path}/{Uri.EscapeDataString(one)}", null, cancellationToken));
                 return ExitCode.Success;
             }
             var filter = given.GetValue(status) is { } wanted ? $"&status={Uri.EscapeDataString(wanted)}" : "";
@@ -47,23 +47,26 @@ internal static class DeliveryCommands
         var delivery = new Argument<string?>("DELIVERY") { Description = "The delivery to send again; none with --failed", Arity = ArgumentArity.ZeroOrOne };
         var failed = new Option<bool>("--failed") { Description = "Send again to this endpoint what failed" };
         var since = new Option<DateTimeOffset?>("--since") { Description = "With --failed: of events since this time, such as 2027-01-31T00:00Z" };
+        var json = Output.JsonOption("Print the delivery as JSON or, with --failed, how many");
         var server = new ServerOption();
-        var command = new Command("replay", "Send again, with the same body and id") { id, delivery, failed, since };
+        var command = new Command("replay", "Send again, with the same body and id") { id, delivery, failed, since, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var (client, path) = (server.Connect(given), EndpointCommands.PathOf(given.GetValue(id)!));
+            if (given.GetValue(delivery) is null != given.GetValue(failed))
+            {
+                throw new ArgumentException("give the id of a delivery, or --failed");
+            }
             if (given.GetValue(delivery) is { } one)
             {
                 var replayed = await client.SendAsync(HttpMethod.Post, $"{path}/deliveries/{Uri.EscapeDataString(one)}/replay", null, cancellationToken);
-                EndpointCommands.Print(await AttemptedAsync(client, path, replayed, cancellationToken));
-                return ExitCode.Success;
+                replayed = await AttemptedAsync(client, path, replayed, cancellationToken);
+                EndpointCommands.Print(replayed, given.GetValue(json), Line);
+                return EndpointCommands.Text(replayed, "status") == "delivered" ? ExitCode.Success : ExitCode.Failure;
             }
-            if (!given.GetValue(failed))
-            {
-                throw new ArgumentException("replay needs a delivery, or --failed");
-            }
-            Console.Out.WriteLine($"{await ReplayFailedAsync(client, path, given.GetValue(since), cancellationToken)} deliveries are sent again");
+            var again = JsonSerializer.SerializeToElement(new { replayed = await ReplayFailedAsync(client, path, given.GetValue(since), cancellationToken) });
+            EndpointCommands.Print(again, given.GetValue(json), counted => $"{counted.GetProperty("replayed")} deliveries are sent again");
             return ExitCode.Success;
         });
         return command;
@@ -99,6 +102,15 @@ internal static class DeliveryCommands
             }
             after = done.GetProperty("last_id").GetString();
         }
+    }
+
+    /// <summary>A delivery in a line, with what came of its latest attempt.</summary>
+    public static string Line(JsonElement delivery)
+    {
+        var last = delivery.GetProperty("attempts").EnumerateArray().LastOrDefault();
+        var answer = last.ValueKind == JsonValueKind.Undefined ? "not attempted yet"
+            : $"attempt {last.GetProperty("number")}: {(EndpointCommands.Text(last, "error") is { Length: > 0 } error ? error : EndpointCommands.Text(last, "status_code"))}";
+        return $"{EndpointCommands.Text(delivery, "id")}  {EndpointCommands.Text(delivery, "event_type")}  {EndpointCommands.Text(delivery, "status")}  {answer}";
     }
 
     private static int LastNumber(JsonElement delivery) =>

@@ -35,15 +35,16 @@ internal static class EndpointCommands
     {
         var url = new Argument<string>("URL") { Description = "Where events are sent: https, at a public address" };
         var fields = new EndpointFields();
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("create", "Make an endpoint; its secret is shown this once") { url };
+        var command = new Command("create", "Make an endpoint; its secret is shown this once") { url, json };
         fields.AddTo(command);
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var asked = fields.Read(given);
             asked["url"] = given.GetValue(url);
-            PrintSecret(await server.Connect(given).SendAsync(HttpMethod.Post, Root, asked, cancellationToken));
+            PrintSecret(await server.Connect(given).SendAsync(HttpMethod.Post, Root, asked, cancellationToken), given.GetValue(json));
             return ExitCode.Success;
         });
         return command;
@@ -67,9 +68,8 @@ internal static class EndpointCommands
             foreach (var endpoint in endpoints.GetProperty("data").EnumerateArray())
             {
                 var events = string.Join('\n', endpoint.GetProperty("events").EnumerateArray().Select(type => type.GetString()));
-                var status = $"{Text(endpoint, "status")}{(Text(endpoint, "disabled_reason") is { Length: > 0 } reason ? $": {reason}" : "")}";
                 table.AddRow(
-                    Cell(endpoint, "id"), Cell(endpoint, "url"), Markup.Escape(events), Cell(endpoint, "format"), Markup.Escape(status), Markup.Escape(Time(endpoint, "failing_since")),
+                    Cell(endpoint, "id"), Cell(endpoint, "url"), Markup.Escape(events), Cell(endpoint, "format"), Markup.Escape(StatusOf(endpoint)), Markup.Escape(Time(endpoint, "failing_since")),
                     Cell(endpoint, "description"));
             }
             AnsiConsole.Write(table);
@@ -78,7 +78,7 @@ internal static class EndpointCommands
         return command;
     }
 
-    private static Command CreateShow() => ForOne("show", "Show an endpoint", (client, path, cancel) => client.SendAsync(HttpMethod.Get, path, null, cancel));
+    private static Command CreateShow() => ForOne("show", "Show an endpoint", (client, path, cancel) => client.SendAsync(HttpMethod.Get, path, null, cancel), Line);
 
     private static Command CreateUpdate()
     {
@@ -86,8 +86,9 @@ internal static class EndpointCommands
         var url = new Option<string?>("--to") { Description = "Where events are sent from now on" };
         var (enable, disable) = (new Option<bool>("--enable") { Description = "Send to it again" }, new Option<bool>("--disable") { Description = "Send nothing to it" });
         var fields = new EndpointFields();
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("update", "Change an endpoint, also what waits for it") { id, url, enable, disable };
+        var command = new Command("update", "Change an endpoint, also what waits for it") { id, url, enable, disable, json };
         fields.AddTo(command);
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
@@ -95,26 +96,27 @@ internal static class EndpointCommands
             var asked = fields.Read(given);
             asked["url"] = given.GetValue(url);
             asked["status"] = given.GetValue(enable) ? "enabled" : given.GetValue(disable) ? "disabled" : null;
-            Print(await server.Connect(given).SendAsync(HttpMethod.Post, PathOf(given.GetValue(id)!), asked, cancellationToken));
+            Print(await server.Connect(given).SendAsync(HttpMethod.Post, PathOf(given.GetValue(id)!), asked, cancellationToken), given.GetValue(json), Line);
             return ExitCode.Success;
         });
         return command;
     }
 
     private static Command CreateDelete() =>
-        ForOne("delete", "Delete an endpoint; what waits for it is dropped", (client, path, cancel) => client.SendAsync(HttpMethod.Delete, path, null, cancel));
+        ForOne("delete", "Delete an endpoint; what waits for it is dropped", (client, path, cancel) => client.SendAsync(HttpMethod.Delete, path, null, cancel), gone => $"{Text(gone, "id")} is deleted");
 
     private static Command CreateRotate()
     {
         var id = new Argument<string>("ID") { Description = "The endpoint" };
         var overlap = new Option<int>("--overlap") { Description = "Seconds for which the old secret signs, too", DefaultValueFactory = _ => 86_400 };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("rotate", "Give an endpoint a new secret, shown this once") { id, overlap };
+        var command = new Command("rotate", "Give an endpoint a new secret, shown this once") { id, overlap, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var asked = new JsonObject { ["overlap_seconds"] = given.GetValue(overlap) };
-            PrintSecret(await server.Connect(given).SendAsync(HttpMethod.Post, $"{PathOf(given.GetValue(id)!)}/rotate_secret", asked, cancellationToken));
+            PrintSecret(await server.Connect(given).SendAsync(HttpMethod.Post, $"{PathOf(given.GetValue(id)!)}/rotate_secret", asked, cancellationToken), given.GetValue(json));
             return ExitCode.Success;
         });
         return command;
@@ -124,41 +126,62 @@ internal static class EndpointCommands
     {
         var id = new Argument<string>("ID") { Description = "The endpoint" };
         var type = new Option<string>("--type") { Description = "The type of the event", DefaultValueFactory = _ => "batch.completed" };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command("test", "Send an endpoint a made-up event, and show what came of it") { id, type };
+        var command = new Command("test", "Send an endpoint a made-up event, and show what came of it") { id, type, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
             var (client, path) = (server.Connect(given), PathOf(given.GetValue(id)!));
             var delivery = await client.SendAsync(HttpMethod.Post, $"{path}/test", new JsonObject { ["type"] = given.GetValue(type) }, cancellationToken);
             delivery = await DeliveryCommands.AttemptedAsync(client, path, delivery, cancellationToken);
-            Print(delivery);
+            Print(delivery, given.GetValue(json), DeliveryCommands.Line);
             return Text(delivery, "status") == "delivered" ? ExitCode.Success : ExitCode.Failure;
         });
         return command;
     }
 
-    private static Command ForOne(string name, string description, Func<BatchClient, string, CancellationToken, Task<JsonElement>> send)
+    private static Command ForOne(string name, string description, Func<BatchClient, string, CancellationToken, Task<JsonElement>> send, Func<JsonElement, string> line)
     {
         var id = new Argument<string>("ID") { Description = "The endpoint" };
+        var json = Output.JsonOption();
         var server = new ServerOption();
-        var command = new Command(name, description) { id };
+        var command = new Command(name, description) { id, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
-            Print(await send(server.Connect(given), PathOf(given.GetValue(id)!), cancellationToken));
+            Print(await send(server.Connect(given), PathOf(given.GetValue(id)!), cancellationToken), given.GetValue(json), line);
             return ExitCode.Success;
         });
         return command;
     }
 
-    private static void PrintSecret(JsonElement endpoint)
+    private static void PrintSecret(JsonElement endpoint, bool json)
     {
-        Console.Error.WriteLine($"The secret of {Text(endpoint, "id")}, shown this once:");
-        Console.Out.WriteLine(Text(endpoint, "secret"));
+        if (!json)
+        {
+            Console.Error.WriteLine($"The secret of {Text(endpoint, "id")}, shown this once:");
+        }
+        Print(endpoint, json, made => Text(made, "secret"));
     }
 
-    public static void Print(JsonElement answer) => Console.Out.WriteLine(JsonSerializer.Serialize(answer, Output.Json));
+    public static void Print(JsonElement answer, bool json, Func<JsonElement, string> line)
+    {
+        if (json)
+        {
+            Output.WriteJson(answer);
+            return;
+        }
+        Console.Out.WriteLine(line(answer));
+    }
+
+    private static string Line(JsonElement endpoint)
+    {
+        var events = string.Join(',', endpoint.GetProperty("events").EnumerateArray().Select(type => type.GetString()));
+        return $"{Text(endpoint, "id")}  {Text(endpoint, "url")}  {events}  {Text(endpoint, "format")}  {StatusOf(endpoint)}";
+    }
+
+    private static string StatusOf(JsonElement endpoint) => $"{Text(endpoint, "status")}{(Text(endpoint, "disabled_reason") is { Length: > 0 } reason ? $": {reason}" : "")}";
 
     public static string Text(JsonElement row, string name) => row.TryGetProperty(name, out var value) ? value.ToString() : "";
 

@@ -58,8 +58,9 @@ internal static class JobCommands
         var all = new Option<bool>("--all") { Description = "Every failed job that the other options mean" };
         var code = new Option<string?>("--code") { Description = "Those that failed with this code, such as retries_exhausted" };
         var since = new Option<string?>("--since") { Description = "Those submitted from then on: 2026-03-04T05:06:07Z" };
+        var json = Output.JsonOption("Print the job as JSON or, of several, how many");
         var server = new ServerOption();
-        var command = new Command("replay", "Let failed jobs run again, under their ids and seeds: one, or those that the options mean") { id, all, code, since };
+        var command = new Command("replay", "Let failed jobs run again, under their ids and seeds: one, or those that the options mean") { id, all, code, since, json };
         server.AddTo(command);
         command.SetAction(async (given, cancellationToken) =>
         {
@@ -76,14 +77,15 @@ internal static class JobCommands
             {
                 var job = filter.Count == 0 && !given.GetValue(all) ? await client.ReplayAsync(one, cancellationToken)
                     : throw new ArgumentException("give the id of a job, or the options that mean several, not both");
-                Console.Out.WriteLine($"{job.Id} {job.Status}");
+                Console.Out.WriteLine(given.GetValue(json) ? JsonSerializer.Serialize(job.Json, Output.Json) : $"{job.Id} {job.Status}");
                 return ExitCode.Success;
             }
             if (filter.Count == 0 && !given.GetValue(all))
             {
                 throw new ArgumentException("give the id of a job, or one of --all, --code and --since");
             }
-            Console.Out.WriteLine($"{await client.ReplayAllAsync(filter, cancellationToken)} jobs run again");
+            var replayed = await client.ReplayAllAsync(filter, cancellationToken);
+            Console.Out.WriteLine(given.GetValue(json) ? JsonSerializer.Serialize(new { replayed }, Output.Json) : $"{replayed} jobs run again");
             return ExitCode.Success;
         });
         return command;
