@@ -64,6 +64,9 @@ internal static class Api
     public static IResult LineNotFound(string id) =>
         Error(new InvalidJobException(JobErrorCode.BatchNotFound, $"no batch {id} with a line of that custom_id was created", "custom_id"));
 
+    public static IResult ModelNotFound(string name) =>
+        Error(new InvalidJobException(JobErrorCode.ModelNotFound, $"no model {name} is served here; GET /v1/models lists them", "model"), StatusCodes.Status404NotFound);
+
     public static IResult FileNotFound(string id) => Error(new InvalidJobException(JobErrorCode.FileNotFound, $"no file {id} was uploaded", "id"));
 
     public static string NameOf(JobState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());

@@ -13,7 +13,7 @@ namespace Batch.Functions;
 public sealed class CancelJob(ApiGate gate, JobControl control, JobReader jobs)
 {
     [Function(nameof(CancelJob))]
-    [Operation("Stops a job; the text so far is kept. 202 while it still runs", ApiScopes.Submit, Answers = typeof(JobView))]
+    [Operation("Stops a job; the text so far is kept. 202 while it still runs", ApiScopes.Submit, Answers = typeof(JobView), OrStatus = 202, Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs/{id}/cancel")] HttpRequest request,
         string id,

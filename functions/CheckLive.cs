@@ -7,10 +7,10 @@ namespace Batch.Functions;
 public sealed class CheckLive
 {
     [Function(nameof(CheckLive))]
-    [Operation("The process answers")]
+    [Operation("The process answers", Answers = typeof(Liveness))]
     public IResult Run([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/live")] HttpRequest request)
     {
         ApiRequest.GiveId(request);
-        return Api.Json(new { Status = "live" });
+        return Api.Json(new Liveness("live"));
     }
 }

@@ -12,16 +12,16 @@ namespace Batch.Functions;
 public sealed class CheckReady(EngineHost engines, Readiness readiness)
 {
     [Function(nameof(CheckReady))]
-    [Operation("Whether work can be taken; 503 with the reason until then")]
+    [Operation("Whether work can be taken; 503 with the reason until then", Answers = typeof(ReadinessView), OrStatus = 503)]
     public async Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "health/ready")] HttpRequest request, CancellationToken cancellationToken)
     {
         ApiRequest.GiveId(request);
         var report = await readiness.CheckAsync(cancellationToken);
-        var models = engines.Models.Select(m => new { Id = m.Name, Status = StatusOf(m.NotReadyReason), Reason = m.NotReadyReason });
+        var models = engines.Models.Select(m => new ModelReadiness(m.Name, StatusOf(m.NotReadyReason), m.NotReadyReason));
         var status = report.Reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
         return Api.Json(
-            new { Status = StatusOf(report.Reason), report.Reason, Model = engines.ModelName, Models = models, report.Storage, report.Draining, report.Degraded }, status);
+            new ReadinessView(StatusOf(report.Reason), report.Reason, engines.ModelName, [.. models], report.Storage, report.Draining, report.Degraded), status);
     }
 
     private static string StatusOf(string? notReadyReason) => notReadyReason is null ? "ready" : "not_ready";

@@ -10,7 +10,7 @@ namespace Batch.Functions;
 public sealed class ListJobs(ApiGate gate, JobReader jobs)
 {
     [Function(nameof(ListJobs))]
-    [Operation("The tenant's jobs, newest first, without texts", ApiScopes.Read, Query = ["limit", "after"], Answers = typeof(JobPage))]
+    [Operation("The tenant's jobs, newest first, without texts", ApiScopes.Read, Query = [QueryParameters.Limit, QueryParameters.After], Answers = typeof(JobPage))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(

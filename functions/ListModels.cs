@@ -15,10 +15,6 @@ public sealed class ListModels(ApiGate gate, EngineHost engines)
         gate.RunAsync(
             request,
             ApiScopes.Read,
-            _ =>
-            {
-                var created = engines.StartedAt.ToUnixTimeSeconds();
-                return Task.FromResult(Api.Json(Listing.Of(engines.Models.Select(model => new Model(model.Name, "model", created, "batch")))));
-            },
+            _ => Task.FromResult(Api.Json(Listing.Of(engines.Models.Select(model => Model.Of(model, engines.StartedAt))))),
             cancellationToken);
 }

@@ -11,7 +11,7 @@ namespace Batch.Functions;
 public sealed class ReplayJob(ApiGate gate, JobControl control, JobReader jobs)
 {
     [Function(nameof(ReplayJob))]
-    [Operation("Lets a failed job run again, under its id and seed", ApiScopes.Submit, Answers = typeof(JobView), Status = 202)]
+    [Operation("Lets a failed job run again, under its id and seed", ApiScopes.Submit, Answers = typeof(JobView), Status = 202, Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs/{id}/replay")] HttpRequest request,
         string id,

@@ -15,7 +15,7 @@ public sealed class ReplayJobs(ApiGate gate, JobControl control)
     private const int MostBytes = 10_000;
 
     [Function(nameof(ReplayJobs))]
-    [Operation("Lets failed jobs run again", ApiScopes.Submit, Takes = RequestSchemas.Replay, Answers = typeof(ReplayedJobs), Status = 202)]
+    [Operation("Lets failed jobs run again", ApiScopes.Submit, Takes = RequestSchemas.Replay, TakesNothing = true, Answers = typeof(ReplayedJobs), Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs/replay")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(

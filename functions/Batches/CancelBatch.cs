@@ -9,7 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class CancelBatch(ApiGate gate, BatchControl control, BatchReader batches)
 {
     [Function(nameof(CancelBatch))]
-    [Operation("Ends a batch early; what has ended is kept", ApiScopes.Submit, Answers = typeof(BatchView))]
+    [Operation("Ends a batch early; what has ended is kept", ApiScopes.Submit, Answers = typeof(BatchView), Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/cancel")] HttpRequest request,
         string id,

@@ -11,7 +11,7 @@ public sealed class CreateBatch(ApiGate gate, BatchIntake intake, BatchReader ba
     private const int LargestBody = 64 * 1024;
 
     [Function(nameof(CreateBatch))]
-    [Operation("Makes a batch of a file or a blob", ApiScopes.Submit, Makes = true, Takes = RequestSchemas.Batch, Answers = typeof(BatchView))]
+    [Operation("Makes a batch of a file or a blob", ApiScopes.Submit, Makes = true, Takes = RequestSchemas.Batch, Answers = typeof(BatchView), Refuses = [404])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

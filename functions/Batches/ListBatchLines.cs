@@ -11,7 +11,7 @@ namespace Batch.Functions.Batches;
 public sealed class ListBatchLines(ApiGate gate, BatchLineReader lines)
 {
     [Function(nameof(ListBatchLines))]
-    [Operation("The lines of a batch of one status, with their texts so far", ApiScopes.Read, Query = ["status", "limit", "after"], Answers = typeof(Page<BatchLineView>))]
+    [Operation("The lines of a batch of one status, with their texts so far", ApiScopes.Read, Query = [QueryParameters.LineStatus, QueryParameters.Limit, QueryParameters.AfterLine], Answers = typeof(Page<BatchLineView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches/{id}/lines")] HttpRequest request,
         string id,

@@ -10,7 +10,7 @@ namespace Batch.Functions.Batches;
 public sealed class ListBatches(ApiGate gate, BatchReader batches)
 {
     [Function(nameof(ListBatches))]
-    [Operation("The tenant's batches, newest first", ApiScopes.Read, Query = ["limit", "after"], Answers = typeof(Page<BatchView>))]
+    [Operation("The tenant's batches, newest first", ApiScopes.Read, Query = [QueryParameters.Limit, QueryParameters.After], Answers = typeof(Page<BatchView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

@@ -9,7 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class PauseBatch(ApiGate gate, BatchControl control, BatchReader batches)
 {
     [Function(nameof(PauseBatch))]
-    [Operation("Admits no more lines of a batch", ApiScopes.Submit, Answers = typeof(BatchView))]
+    [Operation("Admits no more lines of a batch", ApiScopes.Submit, Answers = typeof(BatchView), Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/pause")] HttpRequest request,
         string id,

@@ -9,7 +9,7 @@ namespace Batch.Functions.Batches;
 public sealed class ResumeBatch(ApiGate gate, BatchControl control, BatchReader batches)
 {
     [Function(nameof(ResumeBatch))]
-    [Operation("Lets a paused batch go on", ApiScopes.Submit, Answers = typeof(BatchView))]
+    [Operation("Lets a paused batch go on", ApiScopes.Submit, Answers = typeof(BatchView), Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/resume")] HttpRequest request,
         string id,

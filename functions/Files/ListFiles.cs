@@ -10,7 +10,7 @@ namespace Batch.Functions.Files;
 public sealed class ListFiles(ApiGate gate, FileStore files)
 {
     [Function(nameof(ListFiles))]
-    [Operation("The tenant's files", ApiScopes.Read, Query = ["limit10000", "after", "order", "purpose"], Answers = typeof(Page<FileView>))]
+    [Operation("The tenant's files", ApiScopes.Read, Query = [QueryParameters.FileLimit, QueryParameters.After, QueryParameters.Order, QueryParameters.Purpose], Answers = typeof(Page<FileView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/files")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(

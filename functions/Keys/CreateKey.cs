@@ -13,7 +13,7 @@ public sealed class CreateKey(ApiGate gate, ApiKeyStore keys, TimeProvider time)
     internal const int LargestBody = 64 * 1024;
 
     [Function(nameof(CreateKey))]
-    [Operation("Makes an API key, which is shown this once", ApiScopes.Admin, Makes = true, Takes = RequestSchemas.Key, Answers = typeof(ApiKeyView), Status = 201)]
+    [Operation("Makes an API key, which is shown this once", ApiScopes.Admin, Makes = true, Takes = RequestSchemas.Key, TakesNothing = true, Answers = typeof(ApiKeyView), Status = 201, OrStatus = 200)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/keys")] HttpRequest request, CancellationToken cancellationToken) =>
         gate.RunAsync(

@@ -11,7 +11,7 @@ namespace Batch.Functions.Keys;
 public sealed class RotateKey(ApiGate gate, ApiKeyStore keys)
 {
     [Function(nameof(RotateKey))]
-    [Operation("Makes a successor of an API key", ApiScopes.Admin, Makes = true, Takes = RequestSchemas.Rotation, Answers = typeof(ApiKeyView), Status = 201)]
+    [Operation("Makes a successor of an API key", ApiScopes.Admin, Makes = true, Takes = RequestSchemas.Rotation, TakesNothing = true, Answers = typeof(ApiKeyView), Status = 201, OrStatus = 200)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/keys/{id}/rotate")] HttpRequest request,
         string id,

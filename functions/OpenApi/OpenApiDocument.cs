@@ -9,7 +9,7 @@ internal static class OpenApiDocument
 {
     public static JsonObject Build()
     {
-        var answers = ApiRoute.All.Select(route => route.Operation?.Answers).OfType<Type>().Append(typeof(ApiError)).Distinct();
+        var answers = ApiRoute.All.SelectMany(route => new[] { route.Operation?.Answers, route.Operation?.Streams }).OfType<Type>().Append(typeof(ApiError)).Distinct();
         var schemas = answers.Select(type => KeyValuePair.Create(ResponseSchemas.NameOf(type), (JsonNode?)ResponseSchemas.Of(type)))
             .Concat(RequestSchemas.All.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value())));
         var paths = ApiRoute.All.GroupBy(route => route.Path).Select(path => KeyValuePair.Create(path.Key, (JsonNode?)Path([.. path])));
@@ -19,7 +19,7 @@ internal static class OpenApiDocument
             ["info"] = new JsonObject
             {
                 ["title"] = "Batch",
-                ["description"] = "Queued writing jobs, OpenAI's files, batches and completions, schedules and keys, over one language model engine.",
+                ["description"] = "Queued writing jobs, OpenAI's files, batches and completions, schedules, webhooks and keys, over one language model engine.",
                 ["version"] = typeof(OpenApiDocument).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0",
                 ["license"] = new JsonObject { ["name"] = "MIT", ["identifier"] = "MIT" },
             },
@@ -29,7 +29,13 @@ internal static class OpenApiDocument
             {
                 ["securitySchemes"] = new JsonObject { ["apiKey"] = new JsonObject { ["type"] = "http", ["scheme"] = "bearer", ["description"] = "An API key, sk-…" } },
                 ["parameters"] = new JsonObject { ["IdempotencyKey"] = IdempotencyKey() },
-                ["responses"] = new JsonObject { ["Error"] = Content("What went wrong; 429 and 503 say when to come again in Retry-After.", "application/json", Reference(nameof(ApiError))) },
+                ["headers"] = new JsonObject
+                {
+                    ["RequestId"] = Header("The request's id, which the audit row and the server's log have as well.", "string"),
+                    ["RetryAfter"] = Header("Seconds to wait.", "integer"),
+                    ["Location"] = Header("Where the object is.", "string"),
+                },
+                ["responses"] = new JsonObject(ErrorResponses.Components),
                 ["schemas"] = new JsonObject(schemas.OrderBy(pair => pair.Key, StringComparer.Ordinal)),
             },
         };
@@ -55,25 +61,61 @@ internal static class OpenApiDocument
         if (told.Takes is { } body)
         {
             var mediaType = body == RequestSchemas.File ? "multipart/form-data" : "application/json";
-            operation["requestBody"] = new JsonObject { ["required"] = true, ["content"] = new JsonObject { [mediaType] = new JsonObject { ["schema"] = Reference(body) } } };
+            operation["requestBody"] = new JsonObject { ["required"] = !told.TakesNothing, ["content"] = new JsonObject { [mediaType] = new JsonObject { ["schema"] = Reference(body) } } };
         }
 
-        var schema = told.Answers is { } type ? Reference(ResponseSchemas.NameOf(type)) : told.MediaType == "application/json" ? new JsonObject { ["type"] = "object" } : [];
-        operation["responses"] = new JsonObject
-        {
-            [$"{told.Status}"] = Content(told.Summary, told.MediaType, schema),
-            ["default"] = new JsonObject { ["$ref"] = "#/components/responses/Error" },
-        };
+        operation["responses"] = Responses(route, told);
         return operation;
     }
 
-    private static JsonObject Content(string description, string mediaType, JsonObject schema) =>
-        new() { ["description"] = description, ["content"] = new JsonObject { [mediaType] = new JsonObject { ["schema"] = schema } } };
+    private static JsonObject Responses(ApiRoute route, OperationAttribute told)
+    {
+        var responses = new JsonObject();
+        foreach (var status in new[] { told.Status, told.OrStatus }.Where(status => status != 0))
+        {
+            var answer = Content(told.Summary, told.MediaType, told.Answers is { } type ? Reference(ResponseSchemas.NameOf(type)) : []);
+            if (told.Streams is { } piece)
+            {
+                answer["content"]!["text/event-stream"] = new JsonObject { ["schema"] = Reference(ResponseSchemas.NameOf(piece)) };
+            }
 
-    private static JsonObject Reference(string name) => new() { ["$ref"] = $"#/components/schemas/{name}" };
+            if (told.Makes && status is 201 or 202)
+            {
+                answer["headers"]!["Location"] = new JsonObject { ["$ref"] = "#/components/headers/Location" };
+            }
+
+            responses[$"{status}"] = answer;
+        }
+
+        foreach (var (status, name) in ErrorResponses.Of(route))
+        {
+            responses[$"{status}"] = new JsonObject { ["$ref"] = $"#/components/responses/{name}" };
+        }
+
+        responses["default"] = new JsonObject { ["$ref"] = $"#/components/responses/{ErrorResponses.Any}" };
+        return responses;
+    }
+
+    internal static JsonObject Content(string description, string mediaType, JsonObject schema) => new()
+    {
+        ["description"] = description,
+        ["headers"] = new JsonObject { ["x-request-id"] = new JsonObject { ["$ref"] = "#/components/headers/RequestId" } },
+        ["content"] = new JsonObject { [mediaType] = new JsonObject { ["schema"] = schema } },
+    };
+
+    internal static JsonObject Reference(string name) => new() { ["$ref"] = $"#/components/schemas/{name}" };
 
     private static JsonObject PathParameter(string name) =>
-        new() { ["name"] = name, ["in"] = "path", ["required"] = true, ["schema"] = new JsonObject { ["type"] = "string" } };
+        new() { ["name"] = name, ["in"] = "path", ["required"] = true, ["description"] = DescriptionOf(name), ["schema"] = new JsonObject { ["type"] = "string" } };
+
+    private static string DescriptionOf(string parameter) => parameter switch
+    {
+        "delivery" => "The delivery's id.",
+        "custom_id" or "customId" => "The line's custom_id.",
+        _ => "The object's id.",
+    };
+
+    private static JsonObject Header(string description, string type) => new() { ["description"] = description, ["schema"] = new JsonObject { ["type"] = type } };
 
     private static JsonObject IdempotencyKey() => new()
     {

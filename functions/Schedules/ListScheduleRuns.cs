@@ -9,7 +9,7 @@ namespace Batch.Functions.Schedules;
 public sealed class ListScheduleRuns(ApiGate gate, ScheduleControl schedules)
 {
     [Function(nameof(ListScheduleRuns))]
-    [Operation("A schedule's runs, newest first", ApiScopes.Read, Query = ["limit"], Answers = typeof(Listing<ScheduleRunView>))]
+    [Operation("A schedule's runs, newest first", ApiScopes.Read, Query = [QueryParameters.Limit], Answers = typeof(Listing<ScheduleRunView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/schedules/{id}/runs")] HttpRequest request,
         string id,

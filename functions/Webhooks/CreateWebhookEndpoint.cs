@@ -11,7 +11,7 @@ public sealed class CreateWebhookEndpoint(ApiGate gate, EndpointControl endpoint
     internal const int LargestBody = 64 * 1024;
 
     [Function(nameof(CreateWebhookEndpoint))]
-    [Operation("Makes a webhook endpoint", ApiScopes.Submit, Makes = true, Status = 201)]
+    [Operation("Makes a webhook endpoint", ApiScopes.Submit, Makes = true, Takes = RequestSchemas.Endpoint, Answers = typeof(EndpointView), Status = 201, OrStatus = 200)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class DeleteWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(DeleteWebhookEndpoint))]
-    [Operation("Deletes a webhook endpoint", ApiScopes.Submit)]
+    [Operation("Deletes a webhook endpoint", ApiScopes.Submit, Answers = typeof(Deleted))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "delete", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
         string id,
@@ -19,7 +19,7 @@ public sealed class DeleteWebhookEndpoint(ApiGate gate, EndpointControl endpoint
             async caller =>
             {
                 await endpoints.DeleteAsync(id, caller, cancellationToken);
-                return Api.Json(new { Id = id, Object = "webhook_endpoint", Deleted = true });
+                return Api.Json(new Deleted(id, "webhook_endpoint"));
             },
             cancellationToken);
 }

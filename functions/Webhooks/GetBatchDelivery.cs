@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class GetBatchDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(GetBatchDelivery))]
-    [Operation("A delivery to a batch's own webhook, with its attempts and its body", ApiScopes.Read)]
+    [Operation("A delivery to a batch's own webhook, with its attempts and its body", ApiScopes.Read, Answers = typeof(DeliveryView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches/{id}/deliveries/{delivery}")] HttpRequest request,
         string id,

@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class GetEndpointDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(GetEndpointDelivery))]
-    [Operation("A delivery to an endpoint, with its attempts and its body", ApiScopes.Read)]
+    [Operation("A delivery to an endpoint, with its attempts and its body", ApiScopes.Read, Answers = typeof(DeliveryView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints/{id}/deliveries/{delivery}")] HttpRequest request,
         string id,

@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class GetJobDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(GetJobDelivery))]
-    [Operation("A delivery to a job's own webhook, with its attempts and its body", ApiScopes.Read)]
+    [Operation("A delivery to a job's own webhook, with its attempts and its body", ApiScopes.Read, Answers = typeof(DeliveryView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/jobs/{id}/deliveries/{delivery}")] HttpRequest request,
         string id,

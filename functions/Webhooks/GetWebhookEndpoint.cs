@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class GetWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(GetWebhookEndpoint))]
-    [Operation("A webhook endpoint, with how it fares and without its secret", ApiScopes.Read)]
+    [Operation("A webhook endpoint, with how it fares and without its secret", ApiScopes.Read, Answers = typeof(EndpointView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
         string id,

@@ -1,5 +1,6 @@
 using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
+using Batch.Jobs.Files;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
 
@@ -9,7 +10,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListBatchDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ListBatchDeliveries))]
-    [Operation("The deliveries to a batch's own webhook, newest first, without bodies", ApiScopes.Read)]
+    [Operation("The deliveries to a batch's own webhook, newest first, without bodies", ApiScopes.Read, Query = [QueryParameters.DeliveryStatus, QueryParameters.Limit, QueryParameters.After], Answers = typeof(Page<DeliveryView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/batches/{id}/deliveries")] HttpRequest request,
         string id,

@@ -1,5 +1,6 @@
 using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
+using Batch.Jobs.Files;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
 
@@ -9,7 +10,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListEndpointDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ListEndpointDeliveries))]
-    [Operation("The deliveries to an endpoint, newest first, without bodies", ApiScopes.Read)]
+    [Operation("The deliveries to an endpoint, newest first, without bodies", ApiScopes.Read, Query = [QueryParameters.DeliveryStatus, QueryParameters.Limit, QueryParameters.After], Answers = typeof(Page<DeliveryView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints/{id}/deliveries")] HttpRequest request,
         string id,

@@ -1,5 +1,6 @@
 using Batch.Functions.OpenApi;
 using Batch.Jobs.Access;
+using Batch.Jobs.Files;
 using Batch.Jobs.Webhooks;
 using Microsoft.AspNetCore.Http;
 
@@ -9,7 +10,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ListWebhookEndpoints(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(ListWebhookEndpoints))]
-    [Operation("The tenant's webhook endpoints, newest first", ApiScopes.Read)]
+    [Operation("The tenant's webhook endpoints, newest first", ApiScopes.Read, Query = [QueryParameters.Limit, QueryParameters.After], Answers = typeof(Page<EndpointView>))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "v1/webhook_endpoints")] HttpRequest request,
         CancellationToken cancellationToken) => gate.RunAsync(

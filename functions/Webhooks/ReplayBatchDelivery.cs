@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ReplayBatchDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ReplayBatchDelivery))]
-    [Operation("Attempts a delivery to a batch's own webhook again, with the same body and id", ApiScopes.Submit, Status = 202)]
+    [Operation("Attempts a delivery to a batch's own webhook again, with the same body and id", ApiScopes.Submit, Answers = typeof(DeliveryView), Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/batches/{id}/deliveries/{delivery}/replay")] HttpRequest request,
         string id,

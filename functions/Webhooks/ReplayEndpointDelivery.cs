@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ReplayEndpointDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ReplayEndpointDelivery))]
-    [Operation("Attempts a delivery to an endpoint again, with the same body and id", ApiScopes.Submit, Status = 202)]
+    [Operation("Attempts a delivery to an endpoint again, with the same body and id", ApiScopes.Submit, Answers = typeof(DeliveryView), Status = 202, Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/deliveries/{delivery}/replay")] HttpRequest request,
         string id,

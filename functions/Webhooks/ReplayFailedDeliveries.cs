@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ReplayFailedDeliveries(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ReplayFailedDeliveries))]
-    [Operation("Attempts again what failed of events since a time", ApiScopes.Submit, Status = 202)]
+    [Operation("Attempts again what failed of events since a time", ApiScopes.Submit, Takes = RequestSchemas.ReplayFailed, TakesNothing = true, Answers = typeof(ReplayView), Status = 202, Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/replay_failed")] HttpRequest request,
         string id,

@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class ReplayJobDelivery(ApiGate gate, DeliveryControl deliveries)
 {
     [Function(nameof(ReplayJobDelivery))]
-    [Operation("Attempts a delivery to a job's own webhook again, with the same body and id", ApiScopes.Submit, Status = 202)]
+    [Operation("Attempts a delivery to a job's own webhook again, with the same body and id", ApiScopes.Submit, Answers = typeof(DeliveryView), Status = 202)]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/jobs/{id}/deliveries/{delivery}/replay")] HttpRequest request,
         string id,

@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class RotateWebhookSecret(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(RotateWebhookSecret))]
-    [Operation("Gives an endpoint a new secret, shown this once", ApiScopes.Submit, Makes = true)]
+    [Operation("Gives an endpoint a new secret, shown this once", ApiScopes.Submit, Makes = true, Takes = RequestSchemas.Rotation, TakesNothing = true, Answers = typeof(EndpointView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/rotate_secret")] HttpRequest request,
         string id,

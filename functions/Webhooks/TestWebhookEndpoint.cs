@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class TestWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(TestWebhookEndpoint))]
-    [Operation("Sends an endpoint a made-up event of the type given, once", ApiScopes.Submit, Status = 202)]
+    [Operation("Sends an endpoint a made-up event of the type given, once", ApiScopes.Submit, Takes = RequestSchemas.TestEvent, TakesNothing = true, Answers = typeof(DeliveryView), Status = 202, Refuses = [409])]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}/test")] HttpRequest request,
         string id,

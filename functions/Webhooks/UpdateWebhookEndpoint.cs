@@ -9,7 +9,7 @@ namespace Batch.Functions.Webhooks;
 public sealed class UpdateWebhookEndpoint(ApiGate gate, EndpointControl endpoints)
 {
     [Function(nameof(UpdateWebhookEndpoint))]
-    [Operation("Changes the fields given", ApiScopes.Submit)]
+    [Operation("Changes the fields given", ApiScopes.Submit, Takes = RequestSchemas.EndpointChange, Answers = typeof(EndpointView))]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v1/webhook_endpoints/{id}")] HttpRequest request,
         string id,

@@ -9,6 +9,22 @@ using Batch.Jobs.Storage;
 namespace Batch.Jobs;
 
 /// <summary>A job as its caller sees it. Times are Unix seconds.</summary>
+/// <param name="Id">The caller's own, or job_ and an id.</param>
+/// <param name="Status">Where it stands.</param>
+/// <param name="CreatedAt">When it was handed in.</param>
+/// <param name="StartedAt">When it first ran.</param>
+/// <param name="FinishedAt">When it ended.</param>
+/// <param name="Model">The model that is asked, or wrote the text.</param>
+/// <param name="Tenant">Whose it is.</param>
+/// <param name="Metadata">The caller's pairs.</param>
+/// <param name="Attempts">How often it ran.</param>
+/// <param name="Progress">How far it is.</param>
+/// <param name="Text">The first text: so far while it runs, whole when it has ended; absent in a list.</param>
+/// <param name="FinishReason">Of the first text: stop, length, repetition, cancelled or expired.</param>
+/// <param name="Usage">The tokens of all texts.</param>
+/// <param name="ResultUrl">A link to the result that needs no key for a time.</param>
+/// <param name="Error">Why it failed, where it did.</param>
+/// <param name="Webhook">How its own webhook stands, where it has one.</param>
 public sealed record JobView(
     string Id,
     JobState Status,
@@ -43,10 +59,20 @@ public sealed record JobView(
     public IReadOnlyList<IReadOnlyList<MaskCandidate>>? Candidates { get; init; }
 }
 
+/// <summary>How far a job is.</summary>
+/// <param name="CompletionTokens">Tokens written.</param>
 public sealed record JobViewProgress(int CompletionTokens);
 
+/// <summary>Why a job failed.</summary>
+/// <param name="Code">What a program may branch on.</param>
+/// <param name="Message">For people.</param>
+/// <param name="Param">The field to change, where one is to blame.</param>
 public sealed record JobViewError(string Code, string Message, string? Param);
 
+/// <summary>How the webhook of a job or batch stands.</summary>
+/// <param name="Status">Where the delivery stands.</param>
+/// <param name="Attempts">How often it was tried.</param>
+/// <param name="LastError">What went wrong last.</param>
 public sealed record JobViewWebhook(WebhookState Status, int Attempts, string? LastError);
 
 /// <summary>Reads jobs for their callers.</summary>
@@ -111,5 +137,14 @@ public sealed class JobReader(JobStore store, BlobLinks links, EngineHost engine
 }
 
 /// <summary>One page of a list, shaped as OpenAI's.</summary>
+/// <param name="Kind">Always list.</param>
+/// <param name="Data">The objects.</param>
+/// <param name="FirstId">The first of them.</param>
+/// <param name="LastId">The last of them, for after.</param>
+/// <param name="HasMore">There are more after the last.</param>
 public sealed record JobPage(
-    [property: JsonPropertyName("object")] string Kind, IReadOnlyList<JobView> Data, string? FirstId, string? LastId, bool HasMore);
+    [property: JsonPropertyName("object")] string Kind,
+    IReadOnlyList<JobView> Data,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FirstId,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? LastId,
+    bool HasMore);

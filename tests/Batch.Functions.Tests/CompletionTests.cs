@@ -37,6 +37,43 @@ public sealed class CompletionTests(StorageEmulator storage)
         Assert.Equal(expected, string.Join('|', chunks.Select(chunk => Told(chunk.GetProperty("choices")[0]))));
     }
 
+    [Theory]
+    [InlineData(""" "stream":null,"stream_options":null """)]
+    [InlineData(""" "stream":false """)]
+    public async Task Completion_IsWhole_UnlessAStreamIsAskedFor(string asked)
+    {
+        await using var host = await RunningHost.StartAsync(storage, Scripted);
+
+        using var response = await PostAsync(host, "v1/completions", $$"""{"prompt":"a",{{asked}}}""");
+
+        Assert.Equal("text_completion", (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("object").GetString());
+    }
+
+    [Fact]
+    public async Task ChatLogprobs_HaveOpenAIsMembers_AlsoWithoutAlternatives()
+    {
+        _engine.HasChatTemplate = true;
+        await using var host = await RunningHost.StartAsync(storage, Scripted);
+
+        using var response = await PostAsync(host, "v1/chat/completions", """{"messages":[{"role":"user","content":"a"}],"logprobs":true,"stream":false}""");
+
+        var logprobs = (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("choices")[0].GetProperty("logprobs");
+        Assert.Equal(JsonValueKind.Null, logprobs.GetProperty("refusal").ValueKind);
+        Assert.All(logprobs.GetProperty("content").EnumerateArray(), token => Assert.Equal(JsonValueKind.Array, token.GetProperty("top_logprobs").ValueKind));
+    }
+
+    [Fact]
+    public async Task Model_IsFoundByItsName_AsOpenAIAnswers()
+    {
+        await using var host = await RunningHost.StartAsync(storage, Scripted, waitUntilReady: false);
+
+        var model = await host.GetAsync("v1/models/scripted");
+        using var nobody = await host.Http.GetAsync("v1/models/gpt-17", Cancellation);
+
+        Assert.Equal(("scripted", "model", "batch"), (model.GetProperty("id").GetString(), model.GetProperty("object").GetString(), model.GetProperty("owned_by").GetString()));
+        Assert.Equal((HttpStatusCode.NotFound, "model_not_found"), (nobody.StatusCode, (await nobody.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("error").GetProperty("code").GetString()));
+    }
+
     [Fact]
     public async Task Stream_EndsWithAnErrorEvent_WhenTheHostShutsDown()
     {

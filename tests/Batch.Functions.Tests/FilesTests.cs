@@ -106,6 +106,25 @@ public sealed class FilesTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task UploadFile_Answers413AndKeepsNothing_AByteBeyondTheLimit_WithoutALengthAndInLittleMemory()
+    {
+        await using var host = await RunningHost.StartAsync(storage, Scripted);
+        var tenant = $"t{Guid.NewGuid():N}";
+        host.Http.DefaultRequestHeaders.Authorization = new("Bearer", await host.NewKeyAsync(tenant, ApiScopes.Admin));
+        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StreamContent(new EndlessLines(FileIntake.MaxBytes + 1)), "file", "input.jsonl" } };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/files") { Content = form };
+        request.Headers.TransferEncodingChunked = true;
+
+        using var response = await host.Http.SendAsync(request, Cancellation);
+
+        Assert.Null(form.Headers.ContentLength);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        Assert.Contains("request_too_large", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Empty(await host.Storage.Blobs.GetBlobContainerClient(FileStore.FilesContainer).GetBlobsAsync(new Azure.Storage.Blobs.Models.GetBlobsOptions { Prefix = tenant }, Cancellation).ToListAsync(Cancellation));
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true), 0, 100 * 1024 * 1024);
+    }
+
+    [Fact]
     public async Task UploadFile_Answers413_WhenTheFileIsTooLong()
     {
         await using var host = await RunningHost.StartAsync(storage, Scripted);

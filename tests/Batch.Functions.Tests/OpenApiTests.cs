@@ -43,7 +43,7 @@ public sealed partial class OpenApiTests(StorageEmulator storage)
     {
         var text = OpenApiDocument.Build().ToJsonString();
 
-        Assert.All(Reference().Matches(text), match => Assert.Matches("^#/components/(schemas|parameters|responses)/[A-Za-z]+(/|$)", match.Groups[1].Value));
+        Assert.All(Reference().Matches(text), match => Assert.Matches("^#/components/(schemas|parameters|responses|headers)/[A-Za-z]+(/|$)", match.Groups[1].Value));
     }
 
     [Fact]

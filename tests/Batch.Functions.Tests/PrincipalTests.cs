@@ -21,6 +21,28 @@ public sealed class PrincipalTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task Principal_ThatIsNotTrusted_GivesAKeyNothing()
+    {
+        await using var host = await RunningHost.StartAsync(storage, Scripted, clearQueues: false, settings: ["--Access:PrincipalTenantClaim=tid"]);
+        var (tenant, other) = ($"t{Guid.NewGuid():N}", $"t{Guid.NewGuid():N}");
+        host.Http.DefaultRequestHeaders.Authorization = new("Bearer", await host.NewKeyAsync(other, ApiScopes.Submit));
+        await host.SubmitForIdAsync("""{"prompt":"Once"}""");
+        host.Http.DefaultRequestHeaders.Authorization = new("Bearer", await host.NewKeyAsync(tenant, ApiScopes.Read | ApiScopes.Submit));
+        host.Http.DefaultRequestHeaders.Add("X-MS-CLIENT-PRINCIPAL", Header(("tid", other), ("roles", "batch.admin")));
+        host.Http.DefaultRequestHeaders.Add("X-MS-CLIENT-PRINCIPAL-NAME", "somebody@example.org");
+
+        using var keys = await host.Http.GetAsync("v1/keys", Cancellation);
+        var listed = await host.GetAsync("v1/jobs");
+        await host.SubmitForIdAsync("""{"prompt":"Once"}""");
+        var audit = await host.Storage.Tables.GetTableClient("audit").QueryAsync<Azure.Data.Tables.TableEntity>($"Tenant eq '{tenant}'", cancellationToken: Cancellation).ToListAsync(Cancellation);
+
+        Assert.Equal(HttpStatusCode.Forbidden, keys.StatusCode);
+        Assert.Empty(listed.GetProperty("data").EnumerateArray());
+        Assert.NotEmpty(audit);
+        Assert.All(audit, row => Assert.DoesNotContain(row.Select(pair => pair.Value), value => value is string text && text.Contains("somebody", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Principal_HasTheScopesOfItsRoles_AndTheTenantOfItsClaim()
     {
         await using var host = await RunningHost.StartAsync(storage, Scripted, settings: ["--Access:TrustPrincipal=true", "--Access:PrincipalTenantClaim=tid"]);

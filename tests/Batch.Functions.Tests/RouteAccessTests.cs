@@ -60,7 +60,7 @@ public sealed class RouteAccessTests(StorageEmulator storage)
         var stranger = await host.NewKeyAsync("stranger", ApiScopes.Admin);
         var ids = await ObjectsAsync(host, owner);
 
-        foreach (var (method, route) in Guarded.Where(each => each.Route.Parameters.Count > 0))
+        foreach (var (method, route) in Guarded.Where(each => each.Route.Parameters.Count > 0 && !each.Route.Path.StartsWith("/v1/models/", StringComparison.Ordinal))) // models are everybody's
         {
             var path = Fill(route.Path, ids);
             using var response = await SendAsync(host, method, path, stranger, "{}");

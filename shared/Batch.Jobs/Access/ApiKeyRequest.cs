@@ -4,6 +4,9 @@ using Batch.Jobs.Requests;
 namespace Batch.Jobs.Access;
 
 /// <summary>What <c>POST /v1/keys</c> asks for: <c>{name, scopes, expires_at}</c>, each with a default.</summary>
+/// <param name="Name">For people, at most 128 characters.</param>
+/// <param name="Scopes">What it may do; read and submit by default.</param>
+/// <param name="ExpiresAt">When it ends; never by default.</param>
 public sealed record ApiKeyRequest(string? Name, ApiScopes Scopes, DateTimeOffset? ExpiresAt)
 {
     public static ApiKeyRequest Parse(ReadOnlyMemory<byte> body, DateTimeOffset now)
@@ -49,6 +52,16 @@ public sealed record ApiKeyRequest(string? Name, ApiScopes Scopes, DateTimeOffse
 }
 
 /// <summary>A key as its tenant's admin sees it; <see cref="Key"/> only where it is made.</summary>
+/// <param name="Id">key_ and an id.</param>
+/// <param name="Kind">Always api_key.</param>
+/// <param name="Tenant">Whose it is.</param>
+/// <param name="Name">For people.</param>
+/// <param name="Scopes">read, submit, admin: what it may do, with commas between.</param>
+/// <param name="Ending">Its last four characters.</param>
+/// <param name="CreatedAt">When it was made, in Unix seconds.</param>
+/// <param name="ExpiresAt">When it ends, where it does.</param>
+/// <param name="RevokedAt">When it was ended, where it was.</param>
+/// <param name="Key">sk- and the key; only where it is new.</param>
 public sealed record ApiKeyView(
     string Id, [property: JsonPropertyName("object")] string Kind, string Tenant, string? Name, string Scopes, string Ending, long CreatedAt, long? ExpiresAt, long? RevokedAt, string? Key)
 {

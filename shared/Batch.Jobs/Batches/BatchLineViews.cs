@@ -20,6 +20,11 @@ public enum LineStatus
 }
 
 /// <summary>A line that is looked at while its batch runs. The text is the first choice's so far, as the run last saved it, within seconds.</summary>
+/// <param name="CustomId">The caller's own.</param>
+/// <param name="Kind">Always batch.line.</param>
+/// <param name="Status">Where it stands.</param>
+/// <param name="Text">The first choice's so far.</param>
+/// <param name="CompletionTokens">Tokens written.</param>
 public sealed record BatchLineView(
     string CustomId,
     [property: JsonPropertyName("object")] string Kind,

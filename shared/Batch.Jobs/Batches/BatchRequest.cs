@@ -12,14 +12,31 @@ public sealed record BatchRequest
 {
     public static readonly IReadOnlyList<string> Endpoints = ["/v1/completions", "/v1/chat/completions"];
 
+    /// <summary>An uploaded file of purpose batch.</summary>
     public string? InputFileId { get; init; }
+
+    /// <summary>Azure's dialect: an address in the account, or container/name.</summary>
     public string? InputBlob { get; init; }
+
+    /// <summary>Azure's dialect: where the output and error blobs go.</summary>
     public string? OutputFolder { get; init; }
+
+    /// <summary>The url of every line.</summary>
     public string Endpoint { get; init; } = "";
+
+    /// <summary>From a second to a year: 24h, 30m, 7d, PT90M.</summary>
     public string CompletionWindow { get; init; } = "";
+
+    /// <summary>Up to 16 pairs, keys of 64 and values of 512 characters.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>How long the output and error files are kept.</summary>
     public long? OutputLifeSeconds { get; init; }
+
+    /// <summary>Higher numbers are admitted first.</summary>
     public int Priority { get; init; }
+
+    /// <summary>Told of its end, in OpenAI's body.</summary>
     public string? WebhookUrl { get; init; }
 
     public static BatchRequest Parse(ReadOnlyMemory<byte> body)

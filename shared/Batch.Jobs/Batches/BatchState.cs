@@ -23,4 +23,8 @@ public enum LineState
 }
 
 /// <summary>What was wrong with an input, in OpenAI's shape.</summary>
+/// <param name="Code">What a program may branch on.</param>
+/// <param name="Message">For people.</param>
+/// <param name="Param">The field to change, where one is to blame.</param>
+/// <param name="Line">The line, from 1, where one is to blame.</param>
 public sealed record BatchError(string Code, string Message, string? Param, int? Line);

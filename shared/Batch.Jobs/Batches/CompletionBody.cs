@@ -20,7 +20,13 @@ internal static class CompletionBody
     };
 
     // What says something about the request, not about its text.
-    private static readonly HashSet<string> WithoutEffect = new(StringComparer.Ordinal) { "user", "safety_identifier", "metadata", "service_tier", "stream_options" };
+    internal static readonly HashSet<string> WithoutEffect = new(StringComparer.Ordinal) { "user", "safety_identifier", "metadata", "service_tier", "stream_options", "prompt_cache_key", "prompt_cache_retention" };
+
+    // What OpenAI's clients may send as null, which asks for nothing, though it is refused with a value.
+    private static readonly HashSet<string> MayBeNull = new(StringComparer.Ordinal)
+    {
+        "stream", "store", "best_of", "suffix", "audio", "prediction", "modalities", "verbosity", "reasoning_effort", "moderation",
+    };
 
     /// <param name="endpoint"><see cref="Chat"/> or <see cref="Text"/>.</param>
     /// <param name="body">An object.</param>
@@ -71,6 +77,10 @@ internal static class CompletionBody
             case "best_of" when field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt32(out var n) && n == 1:
             case "stream" or "store" when field.Value.ValueKind == JsonValueKind.False:
             case "logprobs" or "top_logprobs" when isChat:
+            case var optional when field.Value.ValueKind == JsonValueKind.Null && MayBeNull.Contains(optional):
+                break;
+            case "seed" when field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var seed) && seed < 0:
+                writer.WriteNumber(field.Name, unchecked((ulong)seed)); // OpenAI's are signed
                 break;
             case var name when WithoutEffect.Contains(name):
                 break;

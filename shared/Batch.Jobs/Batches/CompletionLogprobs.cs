@@ -6,15 +6,19 @@ using Batch.Jobs.Storage;
 namespace Batch.Jobs.Batches;
 
 /// <summary>Log probabilities as OpenAI's text completions give them: four lists, an entry for each token.</summary>
-internal sealed record CompletionLogprobs(
+/// <param name="Tokens">The tokens' texts.</param>
+/// <param name="TokenLogprobs">Their log probabilities; null for the first token of an echoed prompt.</param>
+/// <param name="TopLogprobs">The most likely tokens in the place of each, where they were asked for.</param>
+/// <param name="TextOffset">Where each begins in the text.</param>
+public sealed record CompletionLogprobs(
     IReadOnlyList<string> Tokens, IReadOnlyList<float?> TokenLogprobs, IReadOnlyList<IReadOnlyDictionary<string, float>?> TopLogprobs, IReadOnlyList<int> TextOffset)
 {
-    public static CompletionLogprobs? Of(JobChoice choice, IReadOnlyList<TokenScore>? prompt) =>
+    internal static CompletionLogprobs? Of(JobChoice choice, IReadOnlyList<TokenScore>? prompt) =>
         choice.Logprobs is { } scored ? Of([.. prompt ?? [], .. scored.Content], 0) : null;
 
     /// <param name="all">Tokens in a row.</param>
     /// <param name="offset">Where the first begins.</param>
-    public static CompletionLogprobs Of(IReadOnlyList<TokenScore> all, int offset)
+    internal static CompletionLogprobs Of(IReadOnlyList<TokenScore> all, int offset)
     {
         var offsets = new List<int>(all.Count);
         foreach (var token in all)
@@ -31,7 +35,7 @@ internal sealed record CompletionLogprobs(
     }
 
     /// <summary>The tokens of a prompt that is echoed; the first has no probability, since nothing comes before it.</summary>
-    public static IReadOnlyList<TokenScore>? PromptOf(GenerationRequest request, IReadOnlyList<TokenScore>? scores, HfTokenizer tokenizer)
+    internal static IReadOnlyList<TokenScore>? PromptOf(GenerationRequest request, IReadOnlyList<TokenScore>? scores, HfTokenizer tokenizer)
     {
         if (!request.Sampling.Echo || scores is null)
         {

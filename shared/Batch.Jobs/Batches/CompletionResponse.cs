@@ -22,48 +22,30 @@ internal static class CompletionResponse
     /// <summary>The request has no answer.</summary>
     public static string Ended(string id, string customId, string code, string message) => Line(id, customId, null, new { Code = code, Message = message });
 
-    public static object Text(string id, DateTimeOffset now, GeneratedTexts text) => new
-    {
-        Id = $"cmpl-{id}",
-        Object = "text_completion",
-        Created = now.ToUnixTimeSeconds(),
+    public static TextCompletion Text(string id, DateTimeOffset now, GeneratedTexts text) => new(
+        $"cmpl-{id}",
+        "text_completion",
+        now.ToUnixTimeSeconds(),
         text.Model,
-        Choices = text.Choices.Select(choice => new
-        {
-            choice.Text,
-            choice.Index,
-            Logprobs = CompletionLogprobs.Of(choice, text.Prompt),
-            choice.FinishReason,
-        }),
-        Usage = UsageOf(text),
-        SystemFingerprint = text.ModelIdentity,
-    };
+        [.. text.Choices.Select(choice => new TextChoice(choice.Text, choice.Index, CompletionLogprobs.Of(choice, text.Prompt), choice.FinishReason))],
+        UsageOf(text),
+        text.ModelIdentity);
 
-    public static object Chat(string id, DateTimeOffset now, GeneratedTexts text) => new
-    {
-        Id = $"chatcmpl-{id}",
-        Object = "chat.completion",
-        Created = now.ToUnixTimeSeconds(),
+    public static ChatCompletion Chat(string id, DateTimeOffset now, GeneratedTexts text) => new(
+        $"chatcmpl-{id}",
+        "chat.completion",
+        now.ToUnixTimeSeconds(),
         text.Model,
-        Choices = text.Choices.Select(choice => new
-        {
-            choice.Index,
-            Message = new { Role = "assistant", Content = choice.Text, Refusal = (string?)null },
-            choice.Logprobs,
-            choice.FinishReason,
-        }),
-        Usage = UsageOf(text),
-        SystemFingerprint = text.ModelIdentity,
-    };
+        [.. text.Choices.Select(choice => new ChatChoice(choice.Index, new ChatReply("assistant", choice.Text, Refusal: null), ChatLogprobs.Of(choice.Logprobs?.Content), choice.FinishReason))],
+        UsageOf(text),
+        text.ModelIdentity);
 
-    public static object UsageOf(GeneratedTexts text) => new
-    {
+    public static CompletionUsage UsageOf(GeneratedTexts text) => new(
         text.PromptTokens,
         text.CompletionTokens,
-        TotalTokens = text.PromptTokens + text.CompletionTokens,
-        PromptTokensDetails = new { text.CachedTokens },
-        CompletionTokensDetails = new { ReasoningTokens = 0 },
-    };
+        text.PromptTokens + text.CompletionTokens,
+        new PromptTokensDetails(text.CachedTokens),
+        new CompletionTokensDetails(ReasoningTokens: 0));
 
     private static string RequestId(string id) => $"req_{id}";
 

@@ -90,7 +90,7 @@ public sealed partial class LineRunner(JobGenerator generator, EngineHost engine
 
     private LineOutcome Finished(BatchRow batch, BatchLine line, string id, GeneratedTexts text)
     {
-        var body = batch.Endpoint == CompletionBody.Chat ? CompletionResponse.Chat(id, time.GetUtcNow(), text) : CompletionResponse.Text(id, time.GetUtcNow(), text);
+        object body = batch.Endpoint == CompletionBody.Chat ? CompletionResponse.Chat(id, time.GetUtcNow(), text) : CompletionResponse.Text(id, time.GetUtcNow(), text);
         return new LineOutcome(
             LineState.Succeeded, CompletionResponse.Completed(id, line.CustomId, body), null, text.PromptTokens, text.CachedTokens, text.CompletionTokens);
     }

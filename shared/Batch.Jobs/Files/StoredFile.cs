@@ -43,6 +43,14 @@ public static class FilePurpose
 }
 
 /// <summary>A file as its tenant sees it, in OpenAI's shape. Times are Unix seconds.</summary>
+/// <param name="Id">file- and an id.</param>
+/// <param name="Kind">Always file.</param>
+/// <param name="Bytes">How long it is.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="ExpiresAt">When it goes, where that was asked for.</param>
+/// <param name="Filename">As it was uploaded.</param>
+/// <param name="Purpose">batch of what was uploaded, batch_output of what a batch wrote.</param>
+/// <param name="Status">Always processed.</param>
 public sealed record FileView(
     string Id,
     [property: JsonPropertyName("object")] string Kind,
@@ -62,8 +70,17 @@ public sealed record FileView(
 }
 
 /// <summary>One page of a list, shaped as OpenAI's.</summary>
+/// <param name="Kind">Always list.</param>
+/// <param name="Data">The objects.</param>
+/// <param name="FirstId">The first of them.</param>
+/// <param name="LastId">The last of them, for after.</param>
+/// <param name="HasMore">There are more after the last.</param>
 public sealed record Page<T>(
-    [property: JsonPropertyName("object")] string Kind, IReadOnlyList<T> Data, string? FirstId, string? LastId, bool HasMore);
+    [property: JsonPropertyName("object")] string Kind,
+    IReadOnlyList<T> Data,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FirstId,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? LastId,
+    bool HasMore);
 
 internal static class Page
 {

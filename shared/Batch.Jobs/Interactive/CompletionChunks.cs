@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Batch.Inference.Engine;
 using Batch.Jobs.Batches;
-using Batch.Jobs.Storage;
 
 namespace Batch.Jobs.Interactive;
 
@@ -25,56 +24,46 @@ internal sealed class CompletionChunks(string endpoint, string id, DateTimeOffse
             text = run.Prefix + text;
             if (_isChat)
             {
-                yield return Chunk(new { Index = index, Delta = new { Role = "assistant", Content = "", Refusal = (string?)null }, Logprobs = (object?)null, FinishReason = (string?)null });
+                yield return WriteChat([new ChatPiece(index, new ChatDelta("assistant", ""), Logprobs: null, FinishReason: null)], null);
             }
         }
 
         if (text.Length > 0 || update.Logprobs is not null)
         {
-            yield return Chunk(Choice(index, text, update.Logprobs, null));
+            yield return Write(index, text, update.Logprobs, null);
         }
 
         if (update.FinishReason is { } reason)
         {
-            yield return Chunk(Choice(index, null, null, reason.ToString().ToLowerInvariant()));
+            yield return Write(index, null, null, reason.ToString().ToLowerInvariant());
         }
     }
 
     /// <summary>The chunk without choices that stream_options.include_usage asks for.</summary>
-    public string Usage(GeneratedTexts texts) => Write([], CompletionResponse.UsageOf(texts));
+    public string Usage(GeneratedTexts texts) => _isChat ? WriteChat([], CompletionResponse.UsageOf(texts)) : WriteText([], CompletionResponse.UsageOf(texts));
 
-    private object Choice(int index, string? text, TokenLogprobs? token, string? finishReason)
+    private string Write(int index, string? text, TokenLogprobs? token, string? finishReason)
     {
         var score = token is null ? null : TextGeneration.Score(token, run.Engine.Tokenizer);
         if (_isChat)
         {
-            var logprobs = score is null ? null : new ChoiceLogprobs([score]);
-            return new { Index = index, Delta = text is null ? new object() : new { Content = text }, Logprobs = logprobs, FinishReason = finishReason };
+            return WriteChat([new ChatPiece(index, new ChatDelta(Content: text), ChatLogprobs.Of(score is null ? null : [score]), finishReason)], null);
         }
 
         var offset = _offsets[index];
         _offsets[index] += score?.Token.Length ?? 0;
-        return new { Text = text ?? "", Index = index, Logprobs = score is null ? null : CompletionLogprobs.Of([score], offset), FinishReason = finishReason };
+        return WriteText([new TextChoice(text ?? "", index, score is null ? null : CompletionLogprobs.Of([score], offset), finishReason)], null);
     }
 
-    private string Chunk(object choice) => Write([choice], null);
+    private string WriteText(TextChoice[] choices, CompletionUsage? usage) => Write("text_completion", choices, usage);
 
-    private string Write(object[] choices, object? usage)
+    private string WriteChat(ChatPiece[] choices, CompletionUsage? usage) => Write("chat.completion.chunk", choices, usage);
+
+    private string Write<T>(string kind, T[] choices, CompletionUsage? usage)
     {
-        var chunk = new Dictionary<string, object?>
-        {
-            ["id"] = id,
-            ["object"] = _isChat ? "chat.completion.chunk" : "text_completion",
-            ["created"] = created.ToUnixTimeSeconds(),
-            ["model"] = run.Engine.Model.Name,
-            ["system_fingerprint"] = run.Engine.Model.Identity,
-            ["choices"] = choices,
-        };
-        if (includesUsage)
-        {
-            chunk["usage"] = usage;
-        }
-
-        return JsonSerializer.Serialize(chunk, CompletionResponse.Options);
+        var (made, model) = (created.ToUnixTimeSeconds(), run.Engine.Model);
+        return includesUsage
+            ? JsonSerializer.Serialize(new Chunk<T>(id, kind, made, model.Name, model.Identity, choices, usage), CompletionResponse.Options)
+            : JsonSerializer.Serialize(new UncountedChunk<T>(id, kind, made, model.Name, model.Identity, choices), CompletionResponse.Options);
     }
 }

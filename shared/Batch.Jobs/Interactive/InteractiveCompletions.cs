@@ -20,6 +20,9 @@ public sealed class InteractiveCompletions(EngineHost engines, JobGenerator gene
     /// <summary>Fields of a job that a completion does not take.</summary>
     public static IReadOnlySet<string> NotFields => CompletionBody.NotHere;
 
+    /// <summary>Fields of a body that say something about the request, not about its text.</summary>
+    public static IReadOnlySet<string> WithoutEffect => CompletionBody.WithoutEffect;
+
     /// <summary>
     /// Ready to run. Throws <see cref="InvalidJobException"/>, of which the audit log has a row, and <see cref="ModelNotReadyException"/>.
     /// </summary>

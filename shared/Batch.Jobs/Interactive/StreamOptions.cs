@@ -9,7 +9,7 @@ internal readonly record struct StreamOptions(bool IsOn, bool IncludesUsage)
     public static StreamOptions Read(JsonElement body)
     {
         var (isOn, includesUsage, hasOptions) = (false, false, false);
-        foreach (var field in JsonField.Fields(body))
+        foreach (var field in JsonField.Fields(body).Where(field => field.Value.ValueKind != JsonValueKind.Null))
         {
             switch (field.Name)
             {
@@ -52,7 +52,9 @@ internal readonly record struct StreamOptions(bool IsOn, bool IncludesUsage)
 
         foreach (var field in JsonField.Fields(options.Value))
         {
-            includesUsage = field.Name == "include_usage" ? JsonField.Boolean(field) : throw JsonField.Unknown(field);
+            // No chunk is padded, whatever include_obfuscation says.
+            var given = field.Name is "include_usage" or "include_obfuscation" ? JsonField.Boolean(field) : throw JsonField.Unknown(field);
+            includesUsage |= given && field.Name == "include_usage";
         }
 
         return includesUsage;

@@ -56,6 +56,10 @@ public sealed record Receipt(
 /// One choice: the seed of its noise (a string, since not every reader of JSON keeps 64 bits) and its tokens, the one that ended it included; where the job
 /// has rules, SHA-256 of the trail of what they did, as the result holds it in JSON.
 /// </summary>
+/// <param name="Seed">Of its noise.</param>
+/// <param name="TokenIdsSha256">SHA-256 of the ids as little-endian 32-bit integers.</param>
+/// <param name="TokenIds">Its tokens, the one that ended it included.</param>
+/// <param name="InterventionsSha256">SHA-256 of what rules did, where the job has rules.</param>
 public sealed record CompletionReceipt(string Seed, string TokenIdsSha256, IReadOnlyList<int> TokenIds, string? InterventionsSha256 = null)
 {
     public static CompletionReceipt Of(ulong seed, IReadOnlyList<int> tokenIds, IReadOnlyList<InterventionRecord>? interventions = null) =>

@@ -17,6 +17,7 @@ public sealed record JobRequest
     /// <summary><see cref="JobKind.FillMask"/>; null generates.</summary>
     public string? Kind { get; init; }
 
+    /// <summary>The text to continue.</summary>
     public string? Prompt { get; init; }
 
     /// <summary>The roles are system, user and assistant.</summary>
@@ -30,8 +31,10 @@ public sealed record JobRequest
 
     public JobParameters Parameters { get; init; } = new();
 
+    /// <summary>Told of its end.</summary>
     public string? WebhookUrl { get; init; }
 
+    /// <summary>Up to 16 pairs; come back in job, result and event.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 
     /// <summary>Higher is admitted to the batch first.</summary>

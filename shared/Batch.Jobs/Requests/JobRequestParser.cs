@@ -65,7 +65,7 @@ public static class JobRequestParser
     // Parameters of OpenAI and vLLM that mean something there: a caller who gives one learns that it has no effect here.
     private static readonly HashSet<string> Unsupported = new(StringComparer.Ordinal)
     {
-        "best_of", "top_logprobs", "stream", "json_schema", "tools", "tool_choice", "suffix", "user",
+        "best_of", "top_logprobs", "store", "stream", "json_schema", "tools", "tool_choice", "suffix", "user",
         "use_beam_search", "num_return_sequences", "max_completion_tokens", "max_new_tokens",
     };
 

@@ -39,4 +39,7 @@ public sealed record ReplayFilter(string Tenant, string? Code = null, DateTimeOf
 }
 
 /// <summary>The jobs that run again, newest first, and, where the limit came first, the job after which to go on.</summary>
+/// <param name="Replayed">Their ids.</param>
+/// <param name="HasMore">The limit came first.</param>
+/// <param name="After">Where to go on, then.</param>
 public sealed record ReplayedJobs(IReadOnlyList<string> Replayed, bool HasMore, string? After);

@@ -8,6 +8,7 @@ namespace Batch.Jobs.Schedules;
 /// <summary>What a schedule's owner defines, checked. It has a <see cref="Job"/> or a <see cref="Batch"/>, whose strings are templates.</summary>
 public sealed record ScheduleDefinition
 {
+    /// <summary>For people.</summary>
     public string? Name { get; init; }
 
     /// <summary>Five fields, or six with seconds, as Cronos reads them; @daily and the like too.</summary>
@@ -16,6 +17,7 @@ public sealed record ScheduleDefinition
     /// <summary>An IANA name, such as Asia/Shanghai. Ticks follow its daylight saving time as Cronos documents.</summary>
     public string TimeZone { get; init; } = "UTC";
 
+    /// <summary>What becomes of a tick that nobody was there for within five minutes.</summary>
     public MisfirePolicy Misfire { get; init; }
 
     /// <summary>What <c>POST /v1/jobs</c> takes: a job for each row.</summary>

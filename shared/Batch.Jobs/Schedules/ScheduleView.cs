@@ -4,6 +4,14 @@ using System.Text.Json.Serialization;
 namespace Batch.Jobs.Schedules;
 
 /// <summary>A schedule as its owner sees it, with the next times it will run.</summary>
+/// <param name="Id">sched_ and an id.</param>
+/// <param name="Kind">Always schedule.</param>
+/// <param name="Definition">What its owner gave.</param>
+/// <param name="Paused">No tick makes a run while it is true.</param>
+/// <param name="Runs">How many there were.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="LastRunAt">The tick of the last run.</param>
+/// <param name="NextRuns">The next times, ISO 8601 on the zone's clock; none while it is paused.</param>
 public sealed record ScheduleView(
     string Id,
     [property: JsonPropertyName("object")] string Kind,
@@ -32,6 +40,20 @@ public sealed record ScheduleView(
 }
 
 /// <summary>One run of a schedule as its owner sees it.</summary>
+/// <param name="Id">run_ and an id.</param>
+/// <param name="Kind">Always schedule.run.</param>
+/// <param name="ScheduleId">Whose run.</param>
+/// <param name="Number">From 1.</param>
+/// <param name="Status">Where it stands.</param>
+/// <param name="ScheduledFor">The tick.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="Jobs">Jobs that were handed in.</param>
+/// <param name="Refused">Rows whose job was refused.</param>
+/// <param name="Missed">Ticks before it that nobody was there for.</param>
+/// <param name="FirstJobId">The first of its jobs.</param>
+/// <param name="BatchId">Its batch, of a schedule of batches.</param>
+/// <param name="Lines">Lines of that batch.</param>
+/// <param name="Error">Why it failed, where it did.</param>
 public sealed record ScheduleRunView(
     string Id,
     [property: JsonPropertyName("object")] string Kind,

@@ -26,6 +26,7 @@ public sealed record JobChoice(int Index, string Text, string FinishReason)
 }
 
 /// <summary>The tokens of a choice with what the model made of them.</summary>
+/// <param name="Content">An entry for each token.</param>
 public sealed record ChoiceLogprobs(IReadOnlyList<TokenScore> Content);
 
 /// <summary>A token and its log probability in the model's own distribution.</summary>

@@ -48,11 +48,17 @@ public sealed record JobResult(
 }
 
 /// <summary>What was to be continued: one of them is set.</summary>
+/// <param name="Prompt">A text.</param>
+/// <param name="Messages">A conversation.</param>
+/// <param name="PromptTokenIds">Tokens.</param>
 public sealed record JobInput(string? Prompt, IReadOnlyList<ChatMessage>? Messages, IReadOnlyList<int>? PromptTokenIds = null);
 
 /// <summary>Tokens, as OpenAI counts them.</summary>
+/// <param name="PromptTokens">Of the prompt.</param>
+/// <param name="CompletionTokens">Of all texts.</param>
 public sealed record Usage(int PromptTokens, int CompletionTokens)
 {
+    /// <summary>Both.</summary>
     public int TotalTokens => PromptTokens + CompletionTokens;
 
     /// <summary>Null where that is not kept, as in a job's row.</summary>
@@ -60,6 +66,7 @@ public sealed record Usage(int PromptTokens, int CompletionTokens)
 }
 
 /// <summary>Of the prompt's tokens, those that were not computed for this job, since an earlier prompt began alike.</summary>
+/// <param name="CachedTokens">Those not computed again.</param>
 public sealed record PromptTokensDetails(int CachedTokens);
 
 /// <summary>Where the time went. The first token's is null when there was none.</summary>

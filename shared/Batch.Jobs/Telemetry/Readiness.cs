@@ -27,4 +27,8 @@ public sealed class Readiness(EngineHost engines, QueueWatch queues, IHostApplic
 /// <param name="Degraded">What somebody should look at; it keeps no work from being taken.</param>
 public sealed record ReadinessReport(string? Reason, StorageReport Storage, bool Draining, IReadOnlyList<string> Degraded);
 
+/// <summary>Whether the storage account answers.</summary>
+/// <param name="Reachable">It does.</param>
+/// <param name="CheckedAt">When that was looked at.</param>
+/// <param name="Error">Why not, where it does not.</param>
 public sealed record StorageReport(bool Reachable, DateTimeOffset CheckedAt, string? Error);

@@ -81,4 +81,7 @@ public sealed class DeliveryControl(
 }
 
 /// <summary>How many failed deliveries a call replays; where there are more, the next call begins after <see cref="LastId"/>.</summary>
+/// <param name="Replayed">How many.</param>
+/// <param name="HasMore">There are more.</param>
+/// <param name="LastId">The last of them.</param>
 public sealed record ReplayView(int Replayed, bool HasMore, string? LastId);

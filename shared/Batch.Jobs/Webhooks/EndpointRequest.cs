@@ -8,15 +8,19 @@ public sealed record EndpointRequest
 {
     private const int LongestDescription = 512;
 
+    /// <summary>https at a public address.</summary>
     public string? Url { get; init; }
 
+    /// <summary>For people, at most 512 characters.</summary>
     public string? Description { get; init; }
 
     /// <summary>As <see cref="EventFilter"/> keeps it.</summary>
     public string? Events { get; init; }
 
+    /// <summary>The body of events: OpenAI's, the default, or CloudEvents'.</summary>
     public WebhookFormat? Format { get; init; }
 
+    /// <summary>Whether it is told of what ends.</summary>
     public bool? IsEnabled { get; init; }
 
     public static EndpointRequest Parse(ReadOnlyMemory<byte> body, WebhookOptions options)

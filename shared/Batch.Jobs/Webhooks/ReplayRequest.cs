@@ -3,6 +3,8 @@ using Batch.Jobs.Requests;
 namespace Batch.Jobs.Webhooks;
 
 /// <summary><c>{since, after}</c> of <c>replay_failed</c>, each with a default: everything that is in the log.</summary>
+/// <param name="Since">Only deliveries of events from then on.</param>
+/// <param name="After">Only deliveries older than this one.</param>
 public sealed record ReplayRequest(DateTimeOffset Since, string? After)
 {
     public static ReplayRequest Parse(ReadOnlyMemory<byte> body)

@@ -37,6 +37,23 @@ public sealed class CompletionBodyTests(StorageEmulator storage)
     }
 
     [Theory]
+    [InlineData(Text, "\"prompt\":\"a\"", "best_of,echo,frequency_penalty,logit_bias,logprobs,n,presence_penalty,seed,stop,stream,stream_options,suffix,temperature,top_p,user")]
+    [InlineData(Chat, "\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]", "audio,frequency_penalty,logit_bias,logprobs,top_logprobs,max_tokens,max_completion_tokens,metadata,modalities,moderation,n,prediction,presence_penalty,prompt_cache_key,prompt_cache_retention,reasoning_effort,safety_identifier,seed,service_tier,stop,store,stream,stream_options,temperature,top_p,verbosity")]
+    public void Parse_TakesNull_WhereOpenAIsClientsMaySendIt(string endpoint, string asked, string fields)
+    {
+        foreach (var field in fields.Split(','))
+        {
+            var request = Parse(endpoint, $$"""{{{asked}},"{{field}}":null}""");
+
+            Assert.Equal(new JobParameters { MaxTokens = request.Parameters.MaxTokens }, request.Parameters);
+        }
+    }
+
+    [Fact]
+    public void Parse_TakesANegativeSeed_AsOpenAIsAreSigned() =>
+        Assert.Equal(ulong.MaxValue, Parse(Text, """{"prompt":"a","seed":-1}""").Parameters.Seed);
+
+    [Theory]
     [InlineData(Text, """{"prompt":["a","b"]}""", "prompt")]
     [InlineData(Text, """{"messages":[]}""", "messages")]
     [InlineData(Chat, """{"prompt":"a"}""", "prompt")]

@@ -37,8 +37,10 @@ public sealed record InterventionCondition
 /// </summary>
 public sealed record EntropyCondition
 {
+    /// <summary>Nats that it was above.</summary>
     public double? Above { get; init; }
 
+    /// <summary>Nats that it was below.</summary>
     public double? Below { get; init; }
 
     /// <summary>1 to 1,000.</summary>
@@ -69,8 +71,10 @@ public sealed record InterventionAction
 /// <summary>Words (as in bad_words) or tokens are not written any more.</summary>
 public sealed record BanAction
 {
+    /// <summary>These words.</summary>
     public IReadOnlyList<string>? Words { get; init; }
 
+    /// <summary>These tokens.</summary>
     public IReadOnlyList<int>? TokenIds { get; init; }
 
     /// <summary>For so many tokens; null for the rest.</summary>
@@ -80,12 +84,16 @@ public sealed record BanAction
 /// <summary>Other sampling parameters.</summary>
 public sealed record SetAction
 {
+    /// <summary>As the parameter of this name.</summary>
     public float? Temperature { get; init; }
 
+    /// <summary>As the parameter of this name.</summary>
     public int? TopK { get; init; }
 
+    /// <summary>As the parameter of this name.</summary>
     public float? TopP { get; init; }
 
+    /// <summary>As the parameter of this name.</summary>
     public float? MinP { get; init; }
 
     /// <summary>For so many tokens; null for the rest.</summary>
