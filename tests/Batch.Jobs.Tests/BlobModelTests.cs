@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Azure;
 using Azure.Core;
 using Azure.Core.Pipeline;
 using Azure.Identity;
@@ -135,11 +136,59 @@ public sealed class BlobModelTests : IDisposable
     }
 
     [Fact]
-    public async Task EngineHost_ServesAModelFromBlobs()
+    public async Task Stream_LeavesTheWeightsWhereTheyAre_AndReadsThemByRanges()
+    {
+        var weights = RandomNumberGenerator.GetBytes(10_500);
+        await UploadAsync(("config.json", "{}"u8.ToArray()), ("model.safetensors", weights));
+
+        var options = await _model.FetchAsync(Streamed(), new Progress(_ => { }), Cancellation);
+        using var file = options.Weights!.Open("model.safetensors");
+        var read = new byte[12_000];
+
+        Assert.Equal(["config.json", "config.json.etag"], Directory.EnumerateFiles(options.ModelPath).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal((true, false, 10_500), (options.Weights.Contains("model.safetensors"), options.Weights.Contains("config.json"), file.Length));
+        Assert.Equal((10_500, 0), (file.Read(0, read), file.Read(10_500, read)));
+        Assert.Equal(weights, read[..10_500]);
+        Assert.Equal(2_500, file.Read(7_001, read.AsSpan(0, 2_500)));
+        Assert.Equal(weights[7_001..9_501], read[..2_500]);
+        Assert.Equal(2 + 10_500 + 2_500, _downloads.Bytes);
+    }
+
+    [Fact]
+    public async Task Stream_RefusesAnotherVersionThanItBeganWith()
+    {
+        await UploadAsync(("model.safetensors", new byte[5_000]));
+        var options = await _model.FetchAsync(Streamed(), new Progress(_ => { }), Cancellation);
+        using var file = options.Weights!.Open("model.safetensors");
+        await UploadAsync(("model.safetensors", new byte[5_000]));
+
+        Assert.Equal(412, Assert.Throws<RequestFailedException>(() => file.Read(0, new byte[5_000])).Status);
+    }
+
+    [Fact]
+    public async Task Stream_GivesTheWeightsOfTheFolder_BitByBit()
     {
         var source = Path.Combine(Repository, "models", "draft-5m");
         await UploadAsync([.. Directory.EnumerateFiles(source).Select(file => (Path.GetFileName(file), File.ReadAllBytes(file)))]);
-        var options = Create(Options());
+        var options = Streamed();
+        options.Device = "cpu";
+
+        await using var streamed = LlmEngine.Load(await _model.FetchAsync(options, new Progress(_ => { }), Cancellation));
+        await using var local = LlmEngine.Load(new EngineOptions { ModelPath = source, Device = "cpu" });
+
+        // Of every tensor's bytes as they were read.
+        Assert.Equal(local.Model.Identity, streamed.Model.Identity);
+        Assert.DoesNotContain(Directory.EnumerateFiles(_cache.FullName, "*", SearchOption.AllDirectories), file => file.Contains("safetensors", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task EngineHost_ServesAModelFromBlobs(bool stream)
+    {
+        var source = Path.Combine(Repository, "models", "draft-5m");
+        await UploadAsync([.. Directory.EnumerateFiles(source).Select(file => (Path.GetFileName(file), File.ReadAllBytes(file)))]);
+        var options = Create(stream ? Streamed() : Options());
         options.Value.Device = "cpu";
         await using var engines = new EngineHost(
             (found, progress) => LlmEngine.Load(found, null, progress), options, Create(new ModelsOptions()), TimeProvider.System, NullLogger<EngineHost>.Instance,
@@ -171,6 +220,13 @@ public sealed class BlobModelTests : IDisposable
         where T : class => Microsoft.Extensions.Options.Options.Create(options);
 
     private EngineOptions Options(string? path = null) => new() { ModelPath = path ?? $"{_container.Uri}/{_folder}", ModelCache = _cache.FullName };
+
+    private EngineOptions Streamed()
+    {
+        var options = Options();
+        options.StreamWeights = true;
+        return options;
+    }
 
     private Task<EngineOptions> FetchAsync() => FetchAsync(null);
 

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Batch.Inference.Weights;
 
 namespace Batch.Inference.Engine;
 
@@ -15,6 +16,9 @@ public sealed class EngineOptions
     /// <summary>Folder on this machine's disk to which a model in blobs is fetched.</summary>
     [Required]
     public string ModelCache { get; set; } = Path.Combine(Path.GetTempPath(), "batch-models");
+
+    /// <summary>Reads the weights of a model in blobs by ranges at each load, straight to the device; only its other files come to <see cref="ModelCache"/>.</summary>
+    public bool StreamWeights { get; set; }
 
     /// <summary>
     /// "auto" (cuda when present, else cpu), "cpu", "cuda" or "cuda:N"; several, separated by commas, or "cuda:*" for all, hold the model once each and share
@@ -73,11 +77,14 @@ public sealed class EngineOptions
     [Range(2, 16)]
     public int PromptLookupMaxNgram { get; set; } = 4;
 
-    /// <summary>The same for the model in another folder.</summary>
-    public EngineOptions At(string folder)
+    /// <summary>Where the weights lie when not in the folder.</summary>
+    public IWeightFiles? Weights { get; private set; }
+
+    /// <summary>The same for the model in another folder, its weights there too or elsewhere.</summary>
+    public EngineOptions At(string folder, IWeightFiles? weights = null)
     {
         var options = (EngineOptions)MemberwiseClone();
-        options.ModelPath = folder;
+        (options.ModelPath, options.Weights) = (folder, weights);
         return options;
     }
 

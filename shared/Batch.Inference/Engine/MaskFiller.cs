@@ -66,7 +66,7 @@ public partial class MaskFiller : LlmEngine
 
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        using var weights = new WeightLoader(folder, dtype, device, progress);
+        using var weights = new WeightLoader(folder, dtype, [new DeviceRoom(device, 1)], int8: false, options.Weights, progress);
         var bert = new Bert(config, weights);
         ModelLoader.RequireTogether(folder, tokenizer, bert.VocabularySize);
         var context = options.MaxContextLength == 0 ? bert.ContextLength : Math.Min(options.MaxContextLength, bert.ContextLength);

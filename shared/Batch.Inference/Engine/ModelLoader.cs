@@ -31,7 +31,7 @@ internal static class ModelLoader
 
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        using var weights = new WeightLoader(folder, dtype, [.. devices.Select(d => new DeviceRoom(d, Devices.Memory(d)?.Free ?? 1))], Devices.RoundsToInt8(options.WeightDType, device, dtype), progress);
+        using var weights = new WeightLoader(folder, dtype, [.. devices.Select(d => new DeviceRoom(d, Devices.Memory(d)?.Free ?? 1))], Devices.RoundsToInt8(options.WeightDType, device, dtype), options.Weights, progress);
         var model = CausalLM.Create(config, weights);
         RequireTogether(folder, tokenizer, model.VocabularySize);
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
 
 namespace Batch.Inference.Weights;
 
@@ -12,31 +11,31 @@ internal sealed record TensorEntry(string Name, string DType, long[] Shape, long
 
 /// <summary>
 /// A safetensors file: 8 bytes little-endian header length, a JSON header, then the tensors' data without gaps or overlap
-/// (https://huggingface.co/docs/safetensors). The header is checked whole before anything of the data is read. Data is read straight to where it is wanted:
-/// a mapped file would count as memory of its own.
+/// (https://huggingface.co/docs/safetensors). The header is checked whole before anything of the data is read.
 /// </summary>
 internal sealed class SafetensorsFile : IDisposable
 {
     private const long MaxHeaderLength = 100_000_000;
-    private readonly SafeFileHandle _file;
-    private readonly long _length;
+    private readonly IWeightFile _file;
 
-    private SafetensorsFile(string path, SafeFileHandle file)
+    private SafetensorsFile(IWeightFile file)
     {
-        (Path, _file, _length) = (path, file, RandomAccess.GetLength(file));
+        _file = file;
         Entries = ReadHeader();
     }
 
-    public string Path { get; }
+    public string Path => _file.Path;
 
     public IReadOnlyDictionary<string, TensorEntry> Entries { get; }
 
-    public static SafetensorsFile Open(string path)
+    public static SafetensorsFile Open(string path) => Open(new LocalWeightFile(path));
+
+    /// <summary>Owns the file from now on.</summary>
+    public static SafetensorsFile Open(IWeightFile file)
     {
-        var file = File.OpenHandle(path, options: FileOptions.SequentialScan);
         try
         {
-            return new SafetensorsFile(path, file);
+            return new SafetensorsFile(file);
         }
         catch
         {
@@ -51,10 +50,10 @@ internal sealed class SafetensorsFile : IDisposable
         var at = entry.Offset + offset;
         while (target.Length > 0)
         {
-            var read = RandomAccess.Read(_file, target, at);
+            var read = _file.Read(at, target);
             if (read == 0)
             {
-                throw new InvalidDataException($"{Path}: ends at byte {at} within tensor '{entry.Name}', it had {_length} bytes when it was opened: it was cut while it was read");
+                throw new InvalidDataException($"{Path}: ends at byte {at} within tensor '{entry.Name}', it had {_file.Length} bytes when it was opened: it was cut while it was read");
             }
             target = target[read..];
             at += read;
@@ -76,10 +75,10 @@ internal sealed class SafetensorsFile : IDisposable
     private Dictionary<string, TensorEntry> ReadHeader()
     {
         var start = new byte[8];
-        var headerLength = RandomAccess.Read(_file, start, 0) == 8 ? BitConverter.ToInt64(start) : throw new InvalidDataException($"{Path}: {_length} bytes are too few for a safetensors file");
-        if (headerLength is < 2 or > MaxHeaderLength || 8 + headerLength > _length)
+        var headerLength = _file.Read(0, start) == 8 ? BitConverter.ToInt64(start) : throw new InvalidDataException($"{Path}: {_file.Length} bytes are too few for a safetensors file");
+        if (headerLength is < 2 or > MaxHeaderLength || 8 + headerLength > _file.Length)
         {
-            throw new InvalidDataException($"{Path}: header of {headerLength} bytes does not fit a file of {_length} bytes; the file is truncated or no safetensors file");
+            throw new InvalidDataException($"{Path}: header of {headerLength} bytes does not fit a file of {_file.Length} bytes; the file is truncated or no safetensors file");
         }
         var json = new byte[headerLength];
         Read(new TensorEntry("header", "U8", [headerLength], 8, headerLength), 0, json);
@@ -118,9 +117,9 @@ internal sealed class SafetensorsFile : IDisposable
         {
             throw new InvalidDataException($"{Path}: tensor '{name}' {dtype} [{string.Join(", ", shape)}] needs {wanted} bytes, its offsets are [{string.Join(", ", offsets)}]");
         }
-        if (dataStart + offsets[1] > _length)
+        if (dataStart + offsets[1] > _file.Length)
         {
-            throw new InvalidDataException($"{Path}: tensor '{name}' ends at byte {dataStart + offsets[1]}, the file has {_length}: it is truncated");
+            throw new InvalidDataException($"{Path}: tensor '{name}' ends at byte {dataStart + offsets[1]}, the file has {_file.Length}: it is truncated");
         }
         return new TensorEntry(name, dtype, shape, dataStart + offsets[0], wanted);
     }
@@ -138,9 +137,9 @@ internal sealed class SafetensorsFile : IDisposable
             }
             (end, before) = (entry.Offset + entry.Length, entry.Name);
         }
-        if (end != _length)
+        if (end != _file.Length)
         {
-            throw new InvalidDataException($"{Path}: the last tensor, '{before}', ends at byte {end}, the file has {_length}: the header belongs to another file");
+            throw new InvalidDataException($"{Path}: the last tensor, '{before}', ends at byte {end}, the file has {_file.Length}: the header belongs to another file");
         }
     }
 }

@@ -6,24 +6,26 @@ namespace Batch.Inference.Weights;
 internal static class ShardIndex
 {
     /// <summary>Opens the files and maps each tensor to its own; checks that index and files agree.</summary>
-    public static Dictionary<string, (SafetensorsFile File, TensorEntry Entry)> Open(string folder, List<SafetensorsFile> files)
+    /// <param name="weights">Where they lie when not in the folder; the index does in any case.</param>
+    public static Dictionary<string, (SafetensorsFile File, TensorEntry Entry)> Open(string folder, List<SafetensorsFile> files, IWeightFiles? weights = null)
     {
+        weights ??= new LocalWeightFiles(folder);
         var single = Path.Combine(folder, "model.safetensors");
         var index = Path.Combine(folder, "model.safetensors.index.json");
-        var shardOf = File.Exists(single) ? null : File.Exists(index) ? Read(index)
+        var shardOf = weights.Contains("model.safetensors") ? null : File.Exists(index) ? Read(index)
             : throw new FileNotFoundException($"{folder} holds neither model.safetensors nor model.safetensors.index.json", single);
         var tensors = new Dictionary<string, (SafetensorsFile File, TensorEntry Entry)>();
         var names = shardOf is null ? ["model.safetensors"] : shardOf.Values.Distinct().Order().ToArray();
         foreach (var name in names)
         {
             var path = Path.Combine(folder, name);
-            var file = File.Exists(path) ? SafetensorsFile.Open(path) : throw new FileNotFoundException($"{index} names {name}, which is missing", path);
+            var file = weights.Contains(name) ? SafetensorsFile.Open(weights.Open(name)) : throw new FileNotFoundException($"{index} names {name}, which is missing", path);
             files.Add(file);
             foreach (var entry in file.Entries.Values)
             {
                 if (!tensors.TryAdd(entry.Name, (file, entry)))
                 {
-                    throw new InvalidDataException($"{path}: tensor '{entry.Name}' is already in {tensors[entry.Name].File.Path}");
+                    throw new InvalidDataException($"{file.Path}: tensor '{entry.Name}' is already in {tensors[entry.Name].File.Path}");
                 }
             }
         }

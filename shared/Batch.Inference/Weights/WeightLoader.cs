@@ -26,18 +26,19 @@ internal class WeightLoader : IDisposable
     /// <param name="folder">Holds model.safetensors, or model.safetensors.index.json and the shards it names.</param>
     /// <param name="progress">Hears of every few megabytes, on the loading thread.</param>
     public WeightLoader(string folder, ScalarType dtype, Device device, IProgress<LoadProgress>? progress = null)
-        : this(folder, dtype, [new DeviceRoom(device, 1)], false, progress)
+        : this(folder, dtype, [new DeviceRoom(device, 1)], false, progress: progress)
     {
     }
 
     /// <param name="devices">Where the tensors go: layer after layer, to each device in proportion to what it has free.</param>
     /// <param name="int8">Matrices are to be rounded to 8 bits by the layers that take them.</param>
-    public WeightLoader(string folder, ScalarType dtype, IReadOnlyList<DeviceRoom> devices, bool int8, IProgress<LoadProgress>? progress = null)
+    /// <param name="files">Where the weights lie when not in the folder.</param>
+    public WeightLoader(string folder, ScalarType dtype, IReadOnlyList<DeviceRoom> devices, bool int8, IWeightFiles? files = null, IProgress<LoadProgress>? progress = null)
     {
         (_folder, _dtype, _progress, RoundsToInt8) = (folder, dtype, progress, int8);
         try
         {
-            _tensors = ShardIndex.Open(folder, _files);
+            _tensors = ShardIndex.Open(folder, _files, files);
             _unused = [.. _tensors.Keys];
             _bytes = _tensors.Values.Sum(t => t.Entry.Length);
             Placement = LayerPlacement.Spread(devices, _tensors.ToDictionary(t => t.Key, t => t.Value.Entry.Length));

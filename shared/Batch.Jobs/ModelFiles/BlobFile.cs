@@ -13,6 +13,8 @@ namespace Batch.Jobs.ModelFiles;
 /// </summary>
 internal sealed class BlobFile(BlobClient blob, RemoteFile remote, string folder, int rangeLength)
 {
+    public const int UsualRange = 8 << 20;
+
     private const int Ranges = 4;
 
     private readonly string _file = Path.Combine(folder, remote.Name);

@@ -10,14 +10,15 @@ namespace Batch.Jobs.ModelFiles;
 
 /// <summary>
 /// Brings a model that lies in blobs to a folder on this machine's disk: <c>Engine:ModelPath</c> is then an address such as
-/// <c>https://ACCOUNT.blob.core.windows.net/models/Llama-3.2-1B</c>, read with this process's identity. What came before a crash is not fetched again.
+/// <c>https://ACCOUNT.blob.core.windows.net/models/Llama-3.2-1B</c>, read with this process's identity. What came before a crash is not fetched again. With
+/// <c>Engine:StreamWeights</c> the weights stay where they are, and whoever loads them reads them there.
 /// </summary>
 public sealed class BlobModel(StorageClients clients, TokenCredential credential)
 {
     // What a Hugging Face folder needs; other formats of the same weights would only take place.
     private static readonly string[] Endings = [".json", ".safetensors", ".model", ".txt", ".jinja", Checksums.FileName];
 
-    internal int RangeLength { get; init; } = 8 << 20;
+    internal int? RangeLength { get; init; }
 
     /// <summary>Whether a model path is an address and not a folder.</summary>
     public static bool IsAddress(string path) =>
@@ -34,21 +35,25 @@ public sealed class BlobModel(StorageClients clients, TokenCredential credential
         }
 
         var (container, prefix) = Open(options.ModelPath);
-        var blobs = await ListAsync(container, prefix, options.ModelPath, cancellationToken);
+        var found = await ListAsync(container, prefix, options.ModelPath, cancellationToken);
+        var weights = options.StreamWeights ? new BlobWeights(container, prefix, [.. found.Where(IsWeights)], RangeLength ?? BlobWeights.UsualRange, cancellationToken) : null;
+        var blobs = weights is null ? found : [.. found.Where(blob => !IsWeights(blob))];
         var folder = Path.Combine(options.ModelCache, container.AccountName, container.Name, prefix.TrimEnd('/'));
         Directory.CreateDirectory(folder);
         var whole = blobs.Sum(blob => blob.Length);
         long done = 0;
         foreach (var blob in blobs)
         {
-            await new BlobFile(container.GetBlobClient(prefix + blob.Name), blob, folder, RangeLength).FetchAsync(
+            await new BlobFile(container.GetBlobClient(prefix + blob.Name), blob, folder, RangeLength ?? BlobFile.UsualRange).FetchAsync(
                 of => progress.Report(new LoadProgress(done + of, whole)), cancellationToken);
             done += blob.Length;
         }
 
         await Checksums.VerifyAsync(folder, blobs.Select(blob => blob.Name), cancellationToken);
-        return options.At(folder);
+        return options.At(folder, weights);
     }
+
+    private static bool IsWeights(RemoteFile file) => file.Name.EndsWith(".safetensors", StringComparison.Ordinal);
 
     private (BlobContainerClient Container, string Prefix) Open(string path)
     {
