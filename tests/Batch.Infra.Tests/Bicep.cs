@@ -13,31 +13,35 @@ internal static class Bicep
 
     private static readonly string Executable = Repository.Metadata("BicepFile");
 
-    public static string[] SnapshotArguments { get; } = Repository.Metadata("SnapshotArguments").Split(' ');
-
     public static async Task<BicepRun> RunAsync(string folder, params string[] arguments)
+    {
+        using var process = Start(folder, arguments);
+        process.StandardInput.Close();
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
+        var error = process.StandardError.ReadToEndAsync(cancellationToken);
+        await process.WaitForExitAsync(cancellationToken);
+        return new(process.ExitCode, await output, await error);
+    }
+
+    public static Process Start(string folder, params string[] arguments)
     {
         Assert.SkipUnless(Executable.Length > 0, "The Bicep package holds an executable for Linux x64 only.");
 
         var start = new ProcessStartInfo(Executable, arguments)
         {
             WorkingDirectory = folder,
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             StandardOutputEncoding = Encoding.UTF8,
         };
-        start.Environment["DOTNET_TieredCompilation"] = "0"; // the process is short: a quarter less time
         foreach (var variable in DeploymentVariables)
         {
             start.Environment.Remove(variable);
         }
 
-        var cancellationToken = TestContext.Current.CancellationToken;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
-        var error = process.StandardError.ReadToEndAsync(cancellationToken);
-        await process.WaitForExitAsync(cancellationToken);
-        return new(process.ExitCode, await output, await error);
+        return Process.Start(start)!;
     }
 }
 

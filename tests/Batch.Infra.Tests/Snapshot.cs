@@ -22,7 +22,9 @@ internal sealed class Snapshot
     /// <summary>The names of all parameter files.</summary>
     public static TheoryData<string> All => [.. Directory.EnumerateFiles(Repository.Infra, "*.bicepparam").Select(file => Path.GetFileNameWithoutExtension(file)!).Order(StringComparer.Ordinal)];
 
-    public static Snapshot Load(string name) => new(Repository.Read("infra", $"{name}.snapshot.json"));
+    public static Snapshot Load(string name) => Parse(Repository.Read("infra", $"{name}.snapshot.json"));
+
+    public static Snapshot Parse(string text) => new(text);
 
     public IReadOnlyList<Resource> OfType(string type) => [.. Resources.Where(resource => resource.Type == type)];
 
