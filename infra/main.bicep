@@ -1,6 +1,6 @@
 targetScope = 'subscription'
 
-import { gpuProfileType, modelsContainer } from 'modules/types.bicep'
+import { gpuProfiles, gpuProfileType, modelsContainer } from 'modules/types.bicep'
 
 @description('Required. Name of the azd environment; part of the resource group\'s name and the seed of every other name.')
 @minLength(1)
@@ -15,6 +15,16 @@ param workerImage string = ''
 
 @description('Optional. GPUs of a replica: a whole T4 or A100, billed by the second, or a dedicated machine of one, two or four A100.')
 param gpuProfile gpuProfileType = 'Consumption-GPU-NC8as-T4'
+
+@description('Optional. vCPUs of a replica, billed beside its GPU; 0 takes all that the profile has.')
+@minValue(0)
+@maxValue(88)
+param replicaCpu int = 0
+
+@description('Optional. GiB of memory of a replica, billed beside its GPU; 0 takes all that the profile has.')
+@minValue(0)
+@maxValue(800)
+param replicaMemoryGiB int = 0
 
 @description('Optional. Replicas that always run. 0 costs nothing while idle; 1 saves the cold start and keeps timers firing.')
 @minValue(0)
@@ -39,16 +49,16 @@ param scaling 'native' | 'explicit' = 'native'
 param jobsPerReplica int = 32
 
 @description('Optional. Who reaches the HTTP API: callers outside the environment (the internet, or the virtual network with isolateNetwork), or only apps inside it.')
-param ingress 'external' | 'internal' = 'external'
+param ingress 'external' | 'internal' = 'internal'
 
 @description('Optional. Folder of the model inside the container. The image carries the default; /models is the model share.')
 param modelPath string = '/opt/models/draft-5m'
 
-@description('Optional. Folder in the container models of the storage account from which each replica fetches its model at start, instead of modelPath. A replica\'s disk holds 8 GiB: larger models go on the share or into the image.')
+@description('Optional. Folder in the container models of the storage account from which each replica reads its model at start, instead of modelPath. Weights go from there straight to the GPU: a replica\'s disk holds 8 GiB.')
 param modelBlob string = ''
 
-@description('Optional. Device of the engine. With cuda a replica without a GPU fails at start instead of being slow.')
-param device 'auto' | 'cpu' | 'cuda' = 'cuda'
+@description('Optional. Device of the engine. With cuda a replica without a GPU fails at start instead of being slow; cuda:* holds the model once on each GPU of a replica, names with + between spread it over them.')
+param device 'auto' | 'cpu' | 'cuda' | 'cuda:*' | 'cuda:0+cuda:1' | 'cuda:0+cuda:1+cuda:2+cuda:3' = 'cuda'
 
 @description('Optional. Weights\' type; auto takes bfloat16 where the GPU has it, else float16.')
 param dtype 'auto' | 'float32' | 'bfloat16' | 'float16' = 'auto'
@@ -63,6 +73,12 @@ param eventGrid bool = false
 
 @description('Optional. Consumers of the topic: each gets a queue batch-events-<name>. Needs eventGrid.')
 param eventConsumers string[] = []
+
+@description('Optional. Also make a Key Vault for the secrets webhooks-secret and webhooks-encryption-key.')
+param keyVault bool = false
+
+@description('Optional. Give both secrets to the app; they must be in the vault by then. Needs keyVault.')
+param webhookSecrets bool = false
 
 @description('Optional. Put everything into a virtual network, behind private endpoints.')
 param isolateNetwork bool = false
@@ -100,6 +116,7 @@ var registryName = 'cr${token}'
 var appInsightsName = 'appi-${token}'
 var topicName = 'evgt-${token}'
 var modelStorageName = 'stm${token}'
+var vaultName = 'kv-${token}'
 var publicNetworkAccess = isolateNetwork ? 'Disabled' : 'Enabled'
 var hasModelShare = modelShareGiB == 0
   ? false
@@ -109,6 +126,18 @@ var hasModelShare = modelShareGiB == 0
 var weightsType = dtype == 'bfloat16' && contains(gpuProfile, 'T4')
   ? fail('dtype bfloat16 needs an A100: a T4 computes it in software; take float16 or auto')
   : dtype
+var gpus = gpuProfiles[gpuProfile].gpus
+var devices = device == 'cuda' && gpus > 1
+  ? fail('device cuda uses one GPU of the several that gpuProfile has: take cuda:*, or name all of them with + between')
+  : contains(device, '+') && length(split(device, '+')) != gpus
+      ? fail('device must name as many GPUs as gpuProfile has')
+      : device
+var cpu = replicaCpu <= gpuProfiles[gpuProfile].cpu
+  ? replicaCpu == 0 ? gpuProfiles[gpuProfile].cpu : replicaCpu
+  : fail('replicaCpu is more than gpuProfile has')
+var memoryGiB = replicaMemoryGiB <= gpuProfiles[gpuProfile].memoryGiB
+  ? replicaMemoryGiB == 0 ? gpuProfiles[gpuProfile].memoryGiB : replicaMemoryGiB
+  : fail('replicaMemoryGiB is more than gpuProfile has')
 var mostReplicas = replicaQuota == 0 || maxReplicas <= replicaQuota
   ? maxReplicas
   : fail('maxReplicas is greater than replicaQuota: replicas beyond the quota never start')
@@ -164,6 +193,7 @@ module registry 'modules/registry.bicep' = {
     location: location
     tags: tags
     publicNetworkAccess: publicNetworkAccess
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 
@@ -181,15 +211,27 @@ module topic 'modules/eventgrid.bicep' = if (eventGrid) {
   }
 }
 
+module vault 'modules/keyvault.bicep' = if (keyVault) {
+  scope: group
+  params: {
+    name: vaultName
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    publicNetworkAccess: publicNetworkAccess
+  }
+}
+
 module roles 'modules/roles.bicep' = {
   scope: group
-  dependsOn: [identity, monitoring, storage, registry, topic]
+  dependsOn: [identity, monitoring, storage, registry, topic, vault]
   params: {
     identityName: identityName
     storageAccountName: storageName
     registryName: registryName
     appInsightsName: appInsightsName
     topicName: eventGrid ? topicName : null
+    vaultName: keyVault ? vaultName : null
     operatorPrincipalId: operatorPrincipalId
     operatorPrincipalType: operatorPrincipalType
   }
@@ -197,7 +239,7 @@ module roles 'modules/roles.bicep' = {
 
 module privateLinks 'modules/privateLinks.bicep' = if (isolateNetwork) {
   scope: group
-  dependsOn: [storage, registry, topic]
+  dependsOn: [storage, registry, topic, vault]
   params: {
     location: location
     tags: tags
@@ -207,6 +249,7 @@ module privateLinks 'modules/privateLinks.bicep' = if (isolateNetwork) {
     storageAccountName: storageName
     registryName: registryName
     topicName: eventGrid ? topicName : null
+    vaultName: keyVault ? vaultName : null
   }
 }
 
@@ -253,8 +296,9 @@ module app 'modules/app.bicep' = {
     topicEndpoint: topic.?outputs.endpoint ?? ''
     retentionDays: retentionDays
     image: workerImage
-    gpuProfile: gpuProfile
-    engine: { modelPath: engineModel, device: device, dtype: weightsType }
+    resources: { cpu: cpu, memoryGiB: memoryGiB }
+    secretsVault: !webhookSecrets ? null : keyVault ? vaultName : fail('webhookSecrets needs keyVault')
+    engine: { modelPath: engineModel, device: devices, dtype: weightsType, streamWeights: !empty(modelBlob) }
     mountModels: hasModelShare
     scaling: scaling
     jobsPerReplica: jobsPerReplica
@@ -293,6 +337,7 @@ output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
 output AZURE_STORAGE_ACCOUNT_NAME string = storageName
+output AZURE_KEY_VAULT_NAME string = keyVault ? vaultName : ''
 output WORKER_IDENTITY_CLIENT_ID string = identity.outputs.clientId
 output WORKER_APP_NAME string = app.outputs.name
 output WORKER_URL string = app.outputs.url

@@ -1,4 +1,4 @@
-import { engineSettings, gpuProfileType, gpuProfiles, queues, tagMap } from 'types.bicep'
+import { engineSettings, queues, replicaResources, tagMap, vaultSecrets } from 'types.bicep'
 
 @description('Required. Name of the app.')
 param name string
@@ -36,8 +36,11 @@ param retentionDays int
 @description('Required. Image to run; empty for the placeholder of a first deployment.')
 param image string
 
-@description('Required. GPU workload profile.')
-param gpuProfile gpuProfileType
+@description('Required. What a replica takes of its profile.')
+param resources replicaResources
+
+@description('Optional. Key Vault whose secrets the app gets.')
+param secretsVault string?
 
 @description('Required. What the engine loads, and how.')
 param engine engineSettings
@@ -104,6 +107,36 @@ var queueRules = scaling == 'native'
       webhooks: { queue: queues.webhooks, length: 100 }
     }
 
+var settings = [
+  { name: 'ASPNETCORE_URLS', value: 'http://+:${port}' }
+  { name: 'FUNCTIONS_EXTENSION_VERSION', value: '~4' }
+  { name: 'FUNCTIONS_WORKER_RUNTIME', value: 'dotnet-isolated' }
+  // A file of a batch may be 200 MB.
+  { name: 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', value: '211000000' }
+  { name: 'AzureWebJobsStorage__accountName', value: storageAccountName }
+  { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
+  { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
+  { name: 'AZURE_CLIENT_ID', value: identityClientId }
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: appInsights.properties.ConnectionString }
+  {
+    name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
+    value: 'ClientId=${identityClientId};Authorization=AAD'
+  }
+  { name: 'Engine__ModelPath', value: engine.modelPath }
+  { name: 'Engine__Device', value: engine.device }
+  { name: 'Engine__DType', value: engine.dtype }
+  { name: 'Engine__StreamWeights', value: string(engine.streamWeights) }
+  { name: 'Engine__MaxSequences', value: string(jobsPerReplica) }
+  // Enough slices that every replica has work, and half as much again so that none waits for the dispatcher.
+  { name: 'Batches__Window', value: string(min(4096, max(96, maxReplicas * jobsPerReplica * 3 / 2))) }
+  { name: 'Retention__Days', value: string(retentionDays) }
+  { name: 'EventGrid__TopicEndpoint', value: topicEndpoint }
+  { name: 'NVIDIA_VISIBLE_DEVICES', value: 'all' }
+  { name: 'NVIDIA_DRIVER_CAPABILITIES', value: 'compute,utility' }
+]
+
+var secrets = secretsVault == null ? {} : vaultSecrets
+
 resource app 'Microsoft.App/containerApps@2026-01-01' = {
   name: name
   location: location
@@ -128,6 +161,13 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         traffic: [{ latestRevision: true, weight: 100 }]
       }
       registries: [{ server: registryServer, identity: identityId }]
+      secrets: [
+        for secret in items(secrets): {
+          name: secret.key
+          keyVaultUrl: 'https://${secretsVault!}${environment().suffixes.keyvaultDns}/secrets/${secret.key}'
+          identity: identityId
+        }
+      ]
     }
     template: {
       terminationGracePeriodSeconds: 600
@@ -136,35 +176,10 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
           name: 'worker'
           image: empty(image) ? 'mcr.microsoft.com/k8se/quickstart-functions:latest' : image
           resources: {
-            cpu: json(gpuProfiles[gpuProfile].cpu)
-            memory: gpuProfiles[gpuProfile].memory
+            cpu: resources.cpu
+            memory: '${resources.memoryGiB}Gi'
           }
-          env: [
-            { name: 'ASPNETCORE_URLS', value: 'http://+:${port}' }
-            { name: 'FUNCTIONS_EXTENSION_VERSION', value: '~4' }
-            { name: 'FUNCTIONS_WORKER_RUNTIME', value: 'dotnet-isolated' }
-            // A file of a batch may be 200 MB.
-            { name: 'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', value: '211000000' }
-            { name: 'AzureWebJobsStorage__accountName', value: storageAccountName }
-            { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
-            { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
-            { name: 'AZURE_CLIENT_ID', value: identityClientId }
-            { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: appInsights.properties.ConnectionString }
-            {
-              name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
-              value: 'ClientId=${identityClientId};Authorization=AAD'
-            }
-            { name: 'Engine__ModelPath', value: engine.modelPath }
-            { name: 'Engine__Device', value: engine.device }
-            { name: 'Engine__DType', value: engine.dtype }
-            { name: 'Engine__MaxSequences', value: string(jobsPerReplica) }
-            // Enough slices that every replica has work, and half as much again so that none waits for the dispatcher.
-            { name: 'Batches__Window', value: string(min(4096, max(96, maxReplicas * jobsPerReplica * 3 / 2))) }
-            { name: 'Retention__Days', value: string(retentionDays) }
-            { name: 'EventGrid__TopicEndpoint', value: topicEndpoint }
-            { name: 'NVIDIA_VISIBLE_DEVICES', value: 'all' }
-            { name: 'NVIDIA_DRIVER_CAPABILITIES', value: 'compute,utility' }
-          ]
+          env: concat(settings, map(items(secrets), secret => { name: secret.value, secretRef: secret.key }))
           probes: probes
           volumeMounts: mountModels ? [{ volumeName: 'models', mountPath: '/models' }] : []
         }

@@ -24,6 +24,9 @@ param registryName string
 @description('Optional. Name of the Event Grid topic, if there is one.')
 param topicName string?
 
+@description('Optional. Name of the Key Vault, if there is one.')
+param vaultName string?
+
 var storageId = resourceId('Microsoft.Storage/storageAccounts', storageAccountName)
 var storageSuffix = environment().suffixes.storage
 
@@ -44,6 +47,14 @@ var links = union(
         topic: {
           target: resourceId('Microsoft.EventGrid/topics', topicName!)
           zone: 'privatelink.eventgrid.azure.net'
+        }
+      },
+  vaultName == null
+    ? {}
+    : {
+        vault: {
+          target: resourceId('Microsoft.KeyVault/vaults', vaultName!)
+          zone: 'privatelink${replace(environment().suffixes.keyvaultDns, 'vault', 'vaultcore')}'
         }
       }
 )

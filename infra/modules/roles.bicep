@@ -15,6 +15,9 @@ param appInsightsName string
 @description('Optional. Name of the Event Grid topic, if there is one.')
 param topicName string?
 
+@description('Optional. Name of the Key Vault, if there is one.')
+param vaultName string?
+
 @description('Required. Object id of the operator; empty for none.')
 param operatorPrincipalId string
 
@@ -39,6 +42,10 @@ resource appInsights 'Microsoft.Insights/components@2020-02-02' existing = {
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = if (topicName != null) {
   name: topicName!
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = if (vaultName != null) {
+  name: vaultName!
 }
 
 @description('What each principal may do with the account\'s data. The Functions host owns its blobs: it keeps leases and function keys there.')
@@ -93,5 +100,25 @@ resource sendEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (t
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.eventGridDataSender)
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
+  }
+}
+
+resource readSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (vaultName != null) {
+  name: guid(vault.id, identity.id, roleIds.keyVaultSecretsUser)
+  scope: vault
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsUser)
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource writeSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (vaultName != null && !empty(operatorPrincipalId)) {
+  name: guid(vault.id, operatorPrincipalId, roleIds.keyVaultSecretsOfficer)
+  scope: vault
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsOfficer)
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
   }
 }

@@ -11,7 +11,7 @@ type gpuProfileType = 'Consumption-GPU-NC8as-T4' | 'Consumption-GPU-NC24-A100' |
 @export()
 @description('What the engine loads, and how.')
 type engineSettings = {
-  @description('Folder of the model inside the container.')
+  @description('Folder of the model inside the container, or its address in blobs.')
   modelPath: string
 
   @description('Device of the engine.')
@@ -19,16 +19,36 @@ type engineSettings = {
 
   @description('Type of the weights.')
   dtype: string
+
+  @description('Read the weights of a model in blobs straight to the GPU, past the replica\'s small disk.')
+  streamWeights: bool
 }
 
 @export()
-@description('What a replica takes from its profile: all of it; a dedicated machine keeps some for itself.')
+@description('What a replica may take of its profile; a dedicated machine keeps some for itself.')
 var gpuProfiles = {
-  'Consumption-GPU-NC8as-T4': { cpu: '8', memory: '56Gi' }
-  'Consumption-GPU-NC24-A100': { cpu: '24', memory: '220Gi' }
-  'NC24-A100': { cpu: '22', memory: '200Gi' }
-  'NC48-A100': { cpu: '44', memory: '400Gi' }
-  'NC96-A100': { cpu: '88', memory: '800Gi' }
+  'Consumption-GPU-NC8as-T4': { gpus: 1, cpu: 8, memoryGiB: 56 }
+  'Consumption-GPU-NC24-A100': { gpus: 1, cpu: 24, memoryGiB: 220 }
+  'NC24-A100': { gpus: 1, cpu: 22, memoryGiB: 200 }
+  'NC48-A100': { gpus: 2, cpu: 44, memoryGiB: 400 }
+  'NC96-A100': { gpus: 4, cpu: 88, memoryGiB: 800 }
+}
+
+@export()
+@description('What a replica has beside its GPUs.')
+type replicaResources = {
+  @description('vCPUs.')
+  cpu: int
+
+  @description('GiB of memory.')
+  memoryGiB: int
+}
+
+@export()
+@description('Secrets of the vault, and the settings that hold them.')
+var vaultSecrets = {
+  'webhooks-secret': 'Webhooks__Secret'
+  'webhooks-encryption-key': 'Webhooks__EncryptionKey'
 }
 
 @export()
@@ -67,7 +87,7 @@ var tables = [
 var containers = ['inputs', 'outputs', 'results', 'progress', 'files', 'batches', modelsContainer]
 
 @export()
-@description('Container for models that replicas fetch at start; nothing in it expires.')
+@description('Container for models that replicas read at start; nothing in it expires.')
 var modelsContainer = 'models'
 
 @export()
@@ -79,6 +99,8 @@ var deadLetterContainer = 'deadletter'
 var roleIds = {
   acrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
   eventGridDataSender: 'd5a91429-5739-47e2-a06b-3470a27159e7'
+  keyVaultSecretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
+  keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'

@@ -57,10 +57,11 @@ public sealed class AppTests
     [InlineData("main", "/opt/models/draft-5m")]
     [InlineData("isolated", "/models/my-model")]
     [InlineData("blobmodel", null)]
+    [InlineData("dedicated", null)]
     public void Settings_NameIdentityStorageAndModel(string name, string? modelPath)
     {
         var snapshot = Snapshot.Load(name);
-        var settings = Container(snapshot).GetProperty("env").EnumerateArray().ToDictionary(each => each.GetProperty("name").GetString()!, each => each.GetProperty("value").GetString()!);
+        var settings = Settings(snapshot);
 
         Assert.Equal(snapshot.OfType("Microsoft.Storage/storageAccounts").Single(account => account.Text("kind") == "StorageV2").Name, settings["AzureWebJobsStorage__accountName"]);
         Assert.Equal("managedidentity", settings["AzureWebJobsStorage__credential"]);
@@ -72,8 +73,30 @@ public sealed class AppTests
         Assert.Equal(
             modelPath ?? $"[format('https://{{0}}.blob.{{1}}/{{2}}/{{3}}', '{settings["AzureWebJobsStorage__accountName"]}', environment().suffixes.storage, 'models', 'my-model')]",
             settings["Engine__ModelPath"]);
-        Assert.Equal("cuda", settings["Engine__Device"]);
+        Assert.StartsWith("cuda", settings["Engine__Device"], StringComparison.Ordinal);
+        // A replica's disk is small: what lies in blobs must not be copied to it.
+        Assert.Equal(modelPath is null ? "True" : "False", settings["Engine__StreamWeights"]);
     }
+
+    [Fact]
+    public void Settings_ThatAreSecret_ComeFromTheVaultByIdentity()
+    {
+        var configuration = _isolated.Single("Microsoft.App/containerApps")["properties.configuration"];
+        var secrets = configuration.GetProperty("secrets").EnumerateArray().ToDictionary(secret => secret.GetProperty("name").GetString()!);
+        var fromVault = Container(_isolated).GetProperty("env").EnumerateArray().Where(each => each.TryGetProperty("secretRef", out _))
+            .ToDictionary(each => each.GetProperty("name").GetString()!, each => secrets[each.GetProperty("secretRef").GetString()!]);
+
+        Assert.Equal(["Webhooks__EncryptionKey", "Webhooks__Secret"], fromVault.Keys.Order(StringComparer.Ordinal));
+        Assert.All(fromVault.Values, secret =>
+        {
+            Assert.Equal(["identity", "keyVaultUrl", "name"], secret.EnumerateObject().Select(property => property.Name).Order(StringComparer.Ordinal));
+            Assert.Equal(configuration.GetProperty("registries")[0].GetProperty("identity").GetString(), secret.GetProperty("identity").GetString());
+        });
+        Assert.All(Settings(_main).Keys, name => Assert.DoesNotMatch("Secret|EncryptionKey", name));
+    }
+
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
+    public void Settings_OfConcurrency_AreHostJsons(string name) => Assert.Equal($"{InFlight()}", Settings(Snapshot.Load(name))["Engine__MaxSequences"]);
 
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public void Settings_AreReadByTheCode(string name)
@@ -152,14 +175,9 @@ public sealed class AppTests
     [Fact]
     public void ExplicitScaling_CountsJobsAsHostJsonDoes()
     {
-        Assert.SkipUnless(File.Exists(Path.Combine(Repository.Folder, "host.json")), "There is no host.json yet.");
-        using var host = JsonDocument.Parse(Repository.Read("host.json"), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip });
-        var queues = host.RootElement.GetProperty("extensions").GetProperty("queues");
-        var inFlight = queues.GetProperty("batchSize").GetInt32() + queues.GetProperty("newBatchThreshold").GetInt32();
-
         var jobs = _isolated.Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray().Single(rule => rule.GetProperty("name").GetString() == "jobs");
 
-        Assert.Equal(inFlight, jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
+        Assert.Equal(InFlight(), jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
     }
 
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
@@ -199,6 +217,17 @@ public sealed class AppTests
     }
 
     private static JsonElement Container(Snapshot snapshot) => snapshot.Single("Microsoft.App/containerApps")["properties.template.containers"][0];
+
+    private static Dictionary<string, string> Settings(Snapshot snapshot) =>
+        Container(snapshot).GetProperty("env").EnumerateArray().Where(each => each.TryGetProperty("value", out _))
+            .ToDictionary(each => each.GetProperty("name").GetString()!, each => each.GetProperty("value").GetString()!);
+
+    private static int InFlight()
+    {
+        using var host = JsonDocument.Parse(Repository.Read("host.json"));
+        var queues = host.RootElement.GetProperty("extensions").GetProperty("queues");
+        return queues.GetProperty("batchSize").GetInt32() + queues.GetProperty("newBatchThreshold").GetInt32();
+    }
 
     private static string MetricName(string constant) =>
         Regex.Match(Repository.Read("shared", "Batch.Jobs", "Telemetry", "MetricNames.cs"), $@"const string {constant} = ""([^""]+)""").Groups[1].Value;

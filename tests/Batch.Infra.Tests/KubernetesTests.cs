@@ -1,4 +1,3 @@
-using System.Text.Json;
 using k8s;
 using k8s.Models;
 using Xunit;
@@ -14,8 +13,8 @@ public sealed class KubernetesTests
         ["v1/ServiceAccount"] = typeof(V1ServiceAccount),
         ["v1/Service"] = typeof(V1Service),
         ["apps/v1/Deployment"] = typeof(V1Deployment),
-        ["keda.sh/v1alpha1/TriggerAuthentication"] = typeof(Dictionary<string, object>),
-        ["keda.sh/v1alpha1/ScaledObject"] = typeof(Dictionary<string, object>),
+        ["keda.sh/v1alpha1/TriggerAuthentication"] = typeof(TriggerAuthentication),
+        ["keda.sh/v1alpha1/ScaledObject"] = typeof(ScaledObject),
     };
 
     // A field that the API does not know is an error.
@@ -51,14 +50,27 @@ public sealed class KubernetesTests
     {
         var expected = Snapshot.Load("isolated").Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray()
             .Select(rule => rule.GetProperty("azureQueue"))
-            .Select(rule => (rule.GetProperty("queueName").GetString(), rule.GetProperty("queueLength").ToString()));
+            .Select(rule => (rule.GetProperty("queueName").GetString()!, rule.GetProperty("queueLength").ToString()));
 
-        using var scaled = JsonDocument.Parse(KubernetesJson.Serialize(_objects.OfType<Dictionary<string, object>>().Single(each => (string)each["kind"] == "ScaledObject")));
-        var seen = scaled.RootElement.GetProperty("spec").GetProperty("triggers").EnumerateArray()
-            .Select(trigger => trigger.GetProperty("metadata"))
-            .Select(rule => (rule.GetProperty("queueName").GetString(), rule.GetProperty("queueLength").ToString()));
+        var scaled = _objects.OfType<ScaledObject>().Single();
+        var seen = scaled.Spec.Triggers.Select(trigger => (trigger.Metadata["queueName"], trigger.Metadata["queueLength"]));
 
         Assert.Equal(expected, seen);
+    }
+
+    [Fact]
+    public void ScaledObject_ScalesTheDeploymentFromZero_ByTheIdentityAlone()
+    {
+        var scaled = _objects.OfType<ScaledObject>().Single();
+        var authentication = _objects.OfType<TriggerAuthentication>().Single();
+
+        Assert.Equal(_objects.OfType<V1Deployment>().Single().Metadata.Name, scaled.Spec.ScaleTargetRef.Name);
+        Assert.Equal(0, scaled.Spec.MinReplicaCount);
+        Assert.All(scaled.Spec.Triggers, trigger => Assert.Equal(("azure-queue", authentication.Metadata.Name), (trigger.Type, trigger.AuthenticationRef.Name)));
+        Assert.All(scaled.Spec.Triggers, trigger => Assert.Equal(["accountName", "queueLength", "queueName"], trigger.Metadata.Keys.Order(StringComparer.Ordinal)));
+        Assert.Equal("azure-workload", authentication.Spec.PodIdentity.Provider);
+        // A number is refused where KEDA takes text.
+        Assert.DoesNotMatch(@"queueLength: \d", Repository.Read("infra", "kubernetes", "batch.yaml"));
     }
 
     private static readonly Comparer<Type> ByName = Comparer<Type>.Create((a, b) => string.CompareOrdinal(a.FullName, b.FullName));

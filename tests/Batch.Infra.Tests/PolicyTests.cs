@@ -10,6 +10,8 @@ public sealed class PolicyTests
     [
         "7f951dda-4ed3-4680-a7ca-43fe172d538d", // AcrPull
         "d5a91429-5739-47e2-a06b-3470a27159e7", // EventGrid Data Sender
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", // Key Vault Secrets Officer, the operator alone
+        "4633458b-17de-408a-b874-0445c86b69e6", // Key Vault Secrets User
         "3913510d-42f4-4e42-8a64-420c390055eb", // Monitoring Metrics Publisher
         "ba92f5b4-2d11-453d-a403-e96b0029c9fe", // Storage Blob Data Contributor
         "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", // Storage Blob Data Owner, which the Functions host needs
@@ -57,6 +59,7 @@ public sealed class PolicyTests
             Assert.Equal("True", topic.Text("properties.disableLocalAuth"));
             Assert.Equal("1.2", topic.Text("properties.minimumTlsVersionAllowed"));
         });
+        Assert.All(snapshot.OfType("Microsoft.KeyVault/vaults"), vault => Assert.Equal(("True", "True"), (vault.Text("properties.enableRbacAuthorization"), vault.Text("properties.enablePurgeProtection"))));
         Assert.All(snapshot.OfType("Microsoft.OperationalInsights/workspaces"), workspace => Assert.Equal("True", workspace.Text("properties.features.disableLocalAuth")));
         Assert.All(snapshot.OfType("Microsoft.Insights/components"), component => Assert.Equal("True", component.Text("properties.DisableLocalAuth")));
     }
@@ -91,7 +94,37 @@ public sealed class PolicyTests
     }
 
     [Theory, MemberData(nameof(Snapshots))]
-    public void GpuProfile_IsWholeAndServerless(string name)
+    public void Ingress_IsPublicOnlyWhereTheParameterFileAsks(string name)
+    {
+        var asked = Regex.IsMatch(Repository.Read("infra", $"{name}.bicepparam"), @"(?m)^param ingress = 'external'");
+        var snapshot = Snapshot.Load(name);
+
+        Assert.Equal(asked ? "True" : "False", snapshot.Single("Microsoft.App/containerApps").Text("properties.configuration.ingress.external"));
+    }
+
+    [Theory, MemberData(nameof(Snapshots))]
+    public void Diagnostics_OfWhatServesOrHoldsData_GoToTheWorkspace(string name)
+    {
+        string[] types =
+        [
+            "Microsoft.App/managedEnvironments", "Microsoft.ContainerRegistry/registries", "Microsoft.EventGrid/topics", "Microsoft.KeyVault/vaults",
+            "Microsoft.Storage/storageAccounts/blobServices", "Microsoft.Storage/storageAccounts/queueServices",
+        ];
+        var snapshot = Snapshot.Load(name);
+        var settings = snapshot.OfType("Microsoft.Insights/diagnosticSettings");
+        var workspace = snapshot.Single("Microsoft.OperationalInsights/workspaces").Id;
+
+        Assert.All(settings, setting => Assert.Equal(workspace, setting.Text("properties.workspaceId")));
+        Assert.All(snapshot.Resources.Where(resource => types.Contains(resource.Type)),
+            resource => Assert.Contains(settings, setting => setting.Id.StartsWith($"{resource.Id}/providers/", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("main", "Consumption-GPU-NC8as-T4", 8, "56Gi")]
+    [InlineData("blobmodel", "Consumption-GPU-NC8as-T4", 4, "16Gi")]
+    [InlineData("isolated", "Consumption-GPU-NC24-A100", 24, "220Gi")]
+    [InlineData("dedicated", "NC48-A100", 44, "400Gi")]
+    public void GpuProfile_AsTheFileAsks_GivesOneContainerItsResources(string name, string type, int cpu, string memory)
     {
         var snapshot = Snapshot.Load(name);
         var app = snapshot.Single("Microsoft.App/containerApps");
@@ -99,13 +132,17 @@ public sealed class PolicyTests
         var profile = snapshot.Single("Microsoft.App/managedEnvironments")["properties.workloadProfiles"].EnumerateArray()
             .Single(each => each.GetProperty("name").GetString() == app.Text("properties.workloadProfileName"));
 
-        // Azure refuses these two on a profile that starts with Consumption-GPU.
-        Assert.StartsWith("Consumption-GPU-", profile.GetProperty("workloadProfileType").GetString(), StringComparison.Ordinal);
-        Assert.False(profile.TryGetProperty("minimumCount", out _));
-        Assert.False(profile.TryGetProperty("maximumCount", out _));
+        Assert.Equal(type, profile.GetProperty("workloadProfileType").GetString());
+        // Azure refuses these two on a serverless profile, and wants them on a dedicated one.
+        var isDedicated = !type.StartsWith("Consumption-GPU-", StringComparison.Ordinal);
+        Assert.Equal((isDedicated, isDedicated), (profile.TryGetProperty("minimumCount", out _), profile.TryGetProperty("maximumCount", out _)));
         // The GPU goes to the first container, and to one only.
-        Assert.Equal(1, app["properties.template.containers"].GetArrayLength());
+        var container = Assert.Single(app["properties.template.containers"].EnumerateArray());
+        Assert.Equal((cpu, memory), (container.GetProperty("resources").GetProperty("cpu").GetInt32(), container.GetProperty("resources").GetProperty("memory").GetString()));
     }
+
+    [Fact]
+    public void ParameterFiles_CoverEveryKindOfDeployment() => Assert.Equal(["blobmodel", "dedicated", "isolated", "main"], Snapshots.Select(row => row.Data));
 
     [Fact]
     public void IsolatedServices_RefuseTheInternet()
@@ -115,7 +152,8 @@ public sealed class PolicyTests
         Assert.All(snapshot.OfType("Microsoft.Storage/storageAccounts"), account => Assert.Equal("Deny", account.Text("properties.networkAcls.defaultAction")));
         Assert.Equal("Disabled", snapshot.Single("Microsoft.ContainerRegistry/registries").Text("properties.publicNetworkAccess"));
         Assert.Equal("Disabled", snapshot.Single("Microsoft.EventGrid/topics").Text("properties.publicNetworkAccess"));
+        Assert.Equal("Disabled", snapshot.Single("Microsoft.KeyVault/vaults").Text("properties.publicNetworkAccess"));
         Assert.Equal("True", snapshot.Single("Microsoft.App/managedEnvironments").Text("properties.vnetConfiguration.internal"));
-        Assert.Equal(5, snapshot.OfType("Microsoft.Network/privateEndpoints").Count);
+        Assert.Equal(6, snapshot.OfType("Microsoft.Network/privateEndpoints").Count);
     }
 }
