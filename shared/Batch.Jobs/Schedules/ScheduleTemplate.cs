@@ -1,8 +1,12 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Batch.Jobs.Requests;
 using Scriban;
+using Scriban.Functions;
+using Scriban.Parsing;
 using Scriban.Runtime;
 using Scriban.Syntax;
 
@@ -18,36 +22,61 @@ public sealed record TemplateValues(
 
 /// <summary>
 /// A submission whose strings are Scriban templates: <c>{{ row.topic }}</c>, <c>{{ now | date.to_string '%F' }}</c>. Everything that is not
-/// a string stays as it is. An unknown name is an error, not an empty text; loops, recursion and length are bounded.
+/// a string stays as it is. An unknown name is an error, not an empty text; loops, recursion, length and time are bounded, the time of all rows of a run
+/// together too. One thread.
 /// </summary>
-internal sealed class ScheduleTemplate
+internal sealed partial class ScheduleTemplate
 {
     private const int LongestText = 1 << 20;
     private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestRun = TimeSpan.FromMinutes(2);
 
     private readonly string _field;
     private readonly JsonObject _job;
     private readonly Dictionary<string, Template> _parsed;
+    private readonly TimeSpan _mayTake;
+    private TimeSpan _took;
 
-    private ScheduleTemplate(string field, JsonObject job, Dictionary<string, Template> parsed) => (_field, _job, _parsed) = (field, job, parsed);
+    private ScheduleTemplate(string field, JsonObject job, Dictionary<string, Template> parsed, TimeSpan mayTake) =>
+        (_field, _job, _parsed, _mayTake) = (field, job, parsed, mayTake);
 
     /// <summary>Throws <see cref="InvalidJobException"/> that names the field whose template does not parse.</summary>
     /// <param name="job">The strings in it are templates.</param>
     /// <param name="field">Where it stands in the definition.</param>
-    public static ScheduleTemplate Compile(JsonObject job, string field = "job")
+    /// <param name="mayTake">After so much time for the rows before, the next is refused; null is two minutes.</param>
+    public static ScheduleTemplate Compile(JsonObject job, string field = "job", TimeSpan? mayTake = null)
     {
         var parsed = new Dictionary<string, Template>(StringComparer.Ordinal);
         foreach (var (path, text) in Strings(job).Where(each => each.Text.Contains("{{", StringComparison.Ordinal)))
         {
+            RequireShortNumbers(field, path, text);
             var template = Template.Parse(text);
             parsed[path] = template.HasErrors ? throw Refused(field, path, template.Messages[0].ToString()) : template;
         }
 
-        return new ScheduleTemplate(field, job, parsed);
+        return new ScheduleTemplate(field, job, parsed, mayTake ?? LongestRun);
     }
 
     /// <summary>The submission for one set of values.</summary>
     public byte[] Render(TemplateValues values)
+    {
+        if (_took > _mayTake)
+        {
+            throw new InvalidJobException(JobErrorCode.InvalidRequest, $"the templates of the run took longer than {_mayTake.TotalSeconds} s; what comes after is not rendered", _field);
+        }
+
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            return RenderAll(values);
+        }
+        finally
+        {
+            _took += Stopwatch.GetElapsedTime(started);
+        }
+    }
+
+    private byte[] RenderAll(TemplateValues values)
     {
         var globals = Globals(values);
         var job = _job.DeepClone();
@@ -78,6 +107,28 @@ internal sealed class ScheduleTemplate
         return globals;
     }
 
+    // Without what reads a text as a template: that text was not looked at.
+    private static BuiltinFunctions Builtins()
+    {
+        var builtins = new BuiltinFunctions();
+        var ofObjects = (ScriptObject)builtins["object"]!;
+        ofObjects.Remove("eval");
+        ofObjects.Remove("eval_template");
+        return builtins;
+    }
+
+    // Scriban writes numbers such as 1e9999999 out while it reads them, which takes as long as it likes.
+    private static void RequireShortNumbers(string field, string path, string text)
+    {
+        foreach (var token in new Lexer(text))
+        {
+            if (token.Type is TokenType.Integer or TokenType.Float && LongNumber().IsMatch(token.GetText(text)))
+            {
+                throw Refused(field, path, "a number in it has more than 100 digits, or an exponent of more than 3");
+            }
+        }
+    }
+
     private static ScriptObject Members(IReadOnlyDictionary<string, string> pairs)
     {
         var members = new ScriptObject();
@@ -91,7 +142,7 @@ internal sealed class ScheduleTemplate
 
     private string Render(string path, Template template, ScriptObject globals, CancellationToken cancellationToken)
     {
-        var context = new TemplateContext
+        var context = new TemplateContext(Builtins())
         {
             StrictVariables = true,
             EnableRelaxedMemberAccess = false,
@@ -147,6 +198,9 @@ internal sealed class ScheduleTemplate
     private static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 
     private static string Unescape(string name) => name.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+
+    [GeneratedRegex("^.{101}|[eE][+-]?[0-9]{4}", RegexOptions.Singleline)]
+    private static partial Regex LongNumber();
 
     private static InvalidJobException Refused(string field, string path, string why) => new(
         JobErrorCode.InvalidRequest, $"the template in {field}.{path.Replace('/', '.')} cannot be rendered: {why}", field);

@@ -22,6 +22,10 @@ public sealed class BombTests
     [InlineData("{{ (1..1000000000) | array.size }}")]
     [InlineData("{{ (1..1000000000) | array.join ',' }}")]
     [InlineData("{{ 2 ** 2000000000 }}")]
+    [InlineData("{{ 1e9993333 '' }}")]
+    [InlineData("{{ 1.5e+9993333 }}")]
+    [InlineData("{{ object.eval '1e9993333' }}")]
+    [InlineData("{{ object.eval_template '{{ 1e9993333 }}' }}")]
     [InlineData("{{ include 'x' }}")]
     [InlineData("{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' | regex.match '(a+)+$' }}")]
     public void Template_IsRefusedOrStaysSmall_WhenItIsMadeToGrow(string template)
@@ -32,6 +36,17 @@ public sealed class BombTests
 
         Assert.InRange(text?.Length ?? 0, 0, 1 << 21);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostBytes);
+    }
+
+    [Fact]
+    public void Template_RendersNoMoreRows_WhenThoseBeforeTookTheTimeOfARun()
+    {
+        var values = new TemplateValues(DateTimeOffset.UnixEpoch, 1, new Dictionary<string, string>());
+        var template = ScheduleTemplate.Compile(Parse("@daily", "{{ run }}").Job!, mayTake: TimeSpan.Zero);
+
+        template.Render(values);
+
+        Assert.Contains("took longer than 0 s", Assert.Throws<InvalidJobException>(() => template.Render(values)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -51,7 +51,7 @@ internal sealed class CharacterSet
         return new CharacterSet(merged).And(All);
     }
 
-    public static CharacterSet Of(Rune rune) => Of((rune.Value, rune.Value));
+    public static CharacterSet Of(Rune rune) => new([(rune.Value, rune.Value)]);
 
     /// <summary>A general category by its short name, such as L or Lu; null where there is none of that name.</summary>
     public static CharacterSet? OfCategory(string name)

@@ -12,6 +12,7 @@ internal sealed class Dfa
     private readonly List<int[]> _sets = [];
     private readonly HashSet<int> _reached = [];
     private readonly Stack<int> _pending = [];
+    private readonly List<int>?[] _buckets = new List<int>?[256]; // [class] of the state that is expanded: kept, as there are many states
 
     private Dfa(Nfa nfa, CompileBudget budget)
     {
@@ -90,16 +91,17 @@ internal sealed class Dfa
     private void Expand(int state, int end)
     {
         var set = _sets[state];
-        var (classes, buckets) = (ClassOf[255] + 1, (List<int>?[]?)null);
+        var (classes, hasBytes) = (ClassOf[255] + 1, false);
+        Array.ForEach(_buckets, bucket => bucket?.Clear());
         var calls = new SortedDictionary<int, List<int>>();
         foreach (var member in set)
         {
             foreach (var (first, last, to) in _nfa.Bytes[member])
             {
-                buckets ??= new List<int>?[classes];
+                hasBytes = true;
                 for (int c = ClassOf[first]; c <= ClassOf[last]; c++)
                 {
-                    (buckets[c] ??= []).Add(to);
+                    (_buckets[c] ??= []).Add(to);
                 }
                 _budget.Work(1 + ClassOf[last] - ClassOf[first]);
             }
@@ -110,15 +112,15 @@ internal sealed class Dfa
         }
         Final[state] = Array.BinarySearch(set, end) >= 0;
         Calls[state] = [.. calls.Select(call => (call.Key, Intern(call.Value)))];
-        if (buckets is null)
+        if (!hasBytes)
         {
             return;
         }
         var row = new int[classes];
         for (var c = 0; c < classes; c++)
         {
-            row[c] = buckets[c] is not { } bucket ? -1
-                : c > 0 && buckets[c - 1] is { } previous && previous.SequenceEqual(bucket) ? row[c - 1]
+            row[c] = _buckets[c] is not { Count: > 0 } bucket ? -1
+                : c > 0 && _buckets[c - 1] is { } previous && previous.SequenceEqual(bucket) ? row[c - 1]
                 : Intern(bucket);
         }
         Next[state] = row;

@@ -1,14 +1,19 @@
+using System.Text;
+
 namespace Batch.Inference.Engine.StructuredOutput;
 
 /// <summary>A language over text, as regular expressions and schemas are read into it: a regular expression that may call rules.</summary>
 internal abstract record Expression
 {
+    // Schemas and choices are made of these: one object for each character that there is, not for each that is written.
+    private static readonly Characters[] Ascii = [.. Enumerable.Range(0, 128).Select(c => new Characters(CharacterSet.Of(new Rune(c))))];
+
     public static Expression Nothing { get; } = new Alternatives([]);
 
     public static Expression Empty { get; } = new Sequence([]);
 
     /// <summary>Exactly this text; no lone surrogates.</summary>
-    public static Expression Text(string text) => new Sequence([.. text.EnumerateRunes().Select(rune => new Characters(CharacterSet.Of(rune)))]);
+    public static Expression Text(string text) => new Sequence([.. text.EnumerateRunes().Select(rune => rune.IsAscii ? Ascii[rune.Value] : new Characters(CharacterSet.Of(rune)))]);
 
     public static Expression Of(CharacterSet set) => new Characters(set);
 

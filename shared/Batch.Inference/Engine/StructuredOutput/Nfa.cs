@@ -33,7 +33,7 @@ internal sealed class Nfa(CharacterSet alphabet, CompileBudget budget)
         switch (expression)
         {
             case Expression.Characters characters:
-                ConnectCharacters(characters.Set.And(alphabet), from, to);
+                ConnectCharacters(ReferenceEquals(alphabet, CharacterSet.All) ? characters.Set : characters.Set.And(alphabet), from, to);
                 break;
             case Expression.Bytes bytes:
                 Bytes[from].Add((bytes.First, bytes.Last, to));
@@ -103,6 +103,12 @@ internal sealed class Nfa(CharacterSet alphabet, CompileBudget budget)
     // Equal ends of byte sequences are shared.
     private void ConnectCharacters(CharacterSet set, int from, int to)
     {
+        if (set.Ranges is [(var lowest, var highest)] && highest < 0x80)
+        {
+            Bytes[from].Add(((byte)lowest, (byte)highest, to));
+            budget.Work(1);
+            return;
+        }
         var shared = new Dictionary<(byte, byte, int), int>();
         foreach (var sequence in Utf8Ranges.Of(set))
         {
