@@ -38,7 +38,7 @@ public sealed class JobGenerator(EngineHost engines, GenerationDefaults defaults
         var generation = Prepare(job, request, engine);
         var started = time.GetTimestamp();
         IReadOnlyList<JobChoice> choices;
-        var run = new TextGeneration(engine, generation, generation.Sampling.Echo ? request.Prompt! : "", jobRun.From);
+        var run = new TextGeneration(engine, generation, request.Operation, generation.Sampling.Echo ? request.Prompt! : "", jobRun.From);
         var watch = new RunWatch(jobRun, run.Take, store, options.Value, time, cancellationToken);
         await using (watch)
         {

@@ -29,7 +29,7 @@ public sealed class JobIntake(
         {
             using var document = JobRequestParser.ReadJson(body);
             var request = OwnedBy(caller, await inputs.ReadAsync(document.RootElement, cancellationToken));
-            var id = request.Id ?? (idempotencyKey is null ? NewId() : IdFrom($"{request.Tenant}\n{idempotencyKey}"));
+            var id = request.Id ?? IdFrom(idempotencyKey, caller) ?? NewId();
             var job = await AddAsync(id, request, caller, route, cancellationToken);
             if (job.Fingerprint != FingerprintOf(request))
             {
@@ -52,6 +52,13 @@ public sealed class JobIntake(
             await audit.RefusedAsync(caller, route, e, cancellationToken);
             throw;
         }
+    }
+
+    /// <summary>Whether the caller has a job under the submission's id or key: one that got no answer comes again.</summary>
+    public async Task<bool> HasAcceptedAsync(ReadOnlyMemory<byte> body, string? idempotencyKey, Caller caller, CancellationToken cancellationToken)
+    {
+        using var document = JobRequestParser.ReadJson(body);
+        return (Named(document.RootElement, "id") ?? IdFrom(idempotencyKey, caller)) is { } id && await store.FindAsync(id, caller.Tenant, cancellationToken) is not null;
     }
 
     /// <summary>
@@ -137,7 +144,7 @@ public sealed class JobIntake(
             WebhookUrl = request.WebhookUrl,
             Metadata = request.Metadata is null ? null : JsonSerializer.Serialize(request.Metadata, JobJson.Options),
             CreatedAt = time.GetUtcNow(),
-            Traceparent = Tracing.Current,
+            Traceparent = Tracing.Current ?? request.Traceparent,
         };
         return await AddAsync(job, request, cancellationToken);
     }
@@ -168,6 +175,8 @@ public sealed class JobIntake(
 
     // At most 53 bits, so that a reader of the result who knows only doubles keeps every digit.
     private static ulong NewSeed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) >> 11;
+
+    private static string? IdFrom(string? idempotencyKey, Caller caller) => idempotencyKey is null ? null : IdFrom($"{caller.Tenant}\n{idempotencyKey}");
 
     private static string IdFrom(string key) => $"job_{HashOf(Encoding.UTF8.GetBytes(key))[..32]}";
 

@@ -15,9 +15,10 @@ namespace Batch.Jobs;
 /// </summary>
 /// <param name="engine">Writes the texts.</param>
 /// <param name="request">Validated, with a seed.</param>
+/// <param name="operation">The conventions' name of what is done, for its span.</param>
 /// <param name="prefix">What each text begins with: the prompt's text, where echo asks for it.</param>
 /// <param name="from">Where an earlier run of the same request stood; one of another is passed over, as by a beam search.</param>
-public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string prefix = "", RunCheckpoint? from = null)
+public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, string operation, string prefix = "", RunCheckpoint? from = null)
 {
     // So many choices are in line like anybody; each further one lets as many more pass, so that one job of a hundred takes no engine for itself.
     private const int Ahead = 4;
@@ -64,7 +65,7 @@ public sealed class TextGeneration(LlmEngine engine, GenerationRequest request, 
     /// <param name="cancellationToken">Ends the choices; the texts so far stand.</param>
     public async Task<IReadOnlyList<JobChoice>> RunAsync(Action<int, GenerationUpdate> update, CancellationToken cancellationToken)
     {
-        using var span = GenerationSpan.Start(engine.Model, request);
+        using var span = GenerationSpan.Start(engine.Model, request, operation);
         try
         {
             var choices = await GenerateAsync(Told, cancellationToken);

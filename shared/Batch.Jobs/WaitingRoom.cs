@@ -19,8 +19,18 @@ public sealed class WaitingRoom(JobStore store, JobQueues queues, IOptions<JobsO
     private readonly ConcurrentDictionary<string, Count> _tenants = new(StringComparer.Ordinal);
     private Count? _all;
 
-    /// <summary>Lets one more of the tenant in, or throws <see cref="InvalidJobException"/> of code queue_full.</summary>
-    public async Task EnterAsync(string tenant, CancellationToken cancellationToken)
+    /// <summary>
+    /// Lets one more of the tenant in, or throws <see cref="InvalidJobException"/> of code queue_full. One that <paramref name="isIn"/> already may come again.
+    /// </summary>
+    public async Task EnterAsync(string tenant, Func<Task<bool>> isIn, CancellationToken cancellationToken)
+    {
+        if (await TryEnterAsync(tenant, cancellationToken) is { } full && !await isIn())
+        {
+            throw full;
+        }
+    }
+
+    private async Task<InvalidJobException?> TryEnterAsync(string tenant, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         if (_all is not { } all || now - all.At > Fresh)
@@ -28,12 +38,16 @@ public sealed class WaitingRoom(JobStore store, JobQueues queues, IOptions<JobsO
             _all = all = new Count(now, await queues.CountJobsAsync(cancellationToken));
         }
 
-        Require(all, options.Value.MaxWaiting, "all tenants'");
+        if (Full(all, options.Value.MaxWaiting, "all tenants'") is { } allFull)
+        {
+            return allFull;
+        }
+
         if (all.Waiting < options.Value.MaxWaitingPerTenant)
         {
             // Fewer than that wait altogether.
             Interlocked.Increment(ref all.Waiting);
-            return;
+            return null;
         }
 
         if (!_tenants.TryGetValue(tenant, out var own) || now - own.At > Fresh)
@@ -42,18 +56,19 @@ public sealed class WaitingRoom(JobStore store, JobQueues queues, IOptions<JobsO
             _tenants[tenant] = own = new Count(now, first is null ? 0 : await store.CountMadeSinceAsync(tenant, first.Value - Skew, options.Value.MaxWaitingPerTenant, cancellationToken));
         }
 
-        Require(own, options.Value.MaxWaitingPerTenant, "your");
+        if (Full(own, options.Value.MaxWaitingPerTenant, "your") is { } ownFull)
+        {
+            return ownFull;
+        }
+
         Interlocked.Increment(ref all.Waiting);
         Interlocked.Increment(ref own.Waiting);
+        return null;
     }
 
-    private static void Require(Count count, int most, string whose)
-    {
-        if (Volatile.Read(ref count.Waiting) >= most)
-        {
-            throw new InvalidJobException(JobErrorCode.QueueFull, $"{whose} waiting jobs are at most {most}, and there are as many; submit again later") { RetryAfter = RetryAfter };
-        }
-    }
+    private static InvalidJobException? Full(Count count, int most, string whose) => Volatile.Read(ref count.Waiting) < most
+        ? null
+        : new InvalidJobException(JobErrorCode.QueueFull, $"{whose} waiting jobs are at most {most}, and there are as many; submit again later") { RetryAfter = RetryAfter };
 
     private sealed class Count(DateTimeOffset at, int waiting)
     {

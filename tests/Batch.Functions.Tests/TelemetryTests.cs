@@ -57,6 +57,22 @@ public sealed class TelemetryTests(StorageEmulator storage) : IClassFixture<Stor
     }
 
     [Fact]
+    public async Task Job_PutOnTheQueue_IsOfTheTraceThatItsMessageNames()
+    {
+        await using var host = await StartAsync();
+
+        await host.Queue(JobQueues.Jobs).SendMessageAsync($$"""{"messages":[{"role":"user","content":"Hi"}],"traceparent":"00-{{TraceId}}-00f067aa0ba902b7-01"}""", Cancellation);
+        var told = await EventAsync(host);
+        await host.DisposeAsync();
+
+        Assert.Equal(TraceId, TraceOf(told.GetProperty("traceparent").GetString()));
+        var spans = OfTrace();
+        AssertPath(spans, "chat scripted", "process batch-jobs", "send batch-jobs", "process batch-jobs");
+        Assert.Equal("chat", spans.Single(span => span.DisplayName == "chat scripted").GetTagItem("gen_ai.operation.name"));
+        Assert.Contains(spans, span => span.DisplayName == "process batch-jobs" && span.ParentSpanId.ToHexString() == "00f067aa0ba902b7");
+    }
+
+    [Fact]
     public async Task Batch_IsOneTrace_FromItsCreationThroughItsLinesToItsEvent()
     {
         await using var host = await StartAsync("--Batches:SliceLines=2");
@@ -116,7 +132,7 @@ public sealed class TelemetryTests(StorageEmulator storage) : IClassFixture<Stor
 
     private Task<RunningHost> StartAsync(params string[] settings) => RunningHost.StartAsync(
         storage.ConnectionString,
-        _ => new ScriptedEngine(),
+        _ => new ScriptedEngine { HasChatTemplate = true },
         services => services.AddOpenTelemetry()
             .WithTracing(traces => TelemetryExport.Record(traces).AddInMemoryExporter(_spans))
             .WithMetrics(metrics => metrics.AddMeter(MetricNames.Meter).AddInMemoryExporter(_metrics, reader => reader.PeriodicExportingMetricReaderOptions.ExportIntervalMilliseconds = Timeout.Infinite))

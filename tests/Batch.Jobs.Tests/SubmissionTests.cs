@@ -65,6 +65,20 @@ public sealed class SubmissionTests(StorageEmulator storage)
     }
 
     [Fact]
+    public async Task FromQueueAsync_KeepsTheTraceOfTheMessage_WhereNobodyRecords()
+    {
+        const string Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        await using var batch = await TestBatch.StartAsync(storage);
+        await batch.EnqueueAsync($$"""{"id":"traced","prompt":"Once","traceparent":"{{Traceparent}}"}""");
+        await batch.EnqueueAsync("""{"id":"mistraced","prompt":"Once","traceparent":"00-0-0-00"}""");
+
+        await batch.PumpAsync();
+
+        Assert.Equal((JobState.Succeeded, Traceparent), ((await batch.FindAsync("traced")).State, (await batch.FindAsync("traced")).Traceparent));
+        Assert.Equal((JobState.Failed, "traceparent"), ((await batch.FindAsync("mistraced")).State, (await batch.FindAsync("mistraced")).ErrorParam));
+    }
+
+    [Fact]
     public async Task ListAsync_GivesNewestFirstPageByPage()
     {
         await using var batch = await TestBatch.StartAsync(storage);

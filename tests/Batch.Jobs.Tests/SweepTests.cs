@@ -130,10 +130,12 @@ public sealed class SweepTests(StorageEmulator storage)
         var room = batch.NewRoom(most: 5, mostPerTenant: 3);
         for (var i = 0; i < 3; i++)
         {
-            await SubmitAsync(crowd);
+            await SubmitAsync(crowd, $"k{i}");
         }
 
         var own = await Assert.ThrowsAsync<InvalidJobException>(() => SubmitAsync(crowd));
+        var again = await SubmitAsync(crowd, "k1"); // its caller got no answer
+        await Assert.ThrowsAsync<InvalidJobException>(() => SubmitAsync(other with { Tenant = crowd.Tenant }, "k3"));
         await SubmitAsync(other);
         await SubmitAsync(other);
         var all = await Assert.ThrowsAsync<InvalidJobException>(() => SubmitAsync(other));
@@ -142,14 +144,16 @@ public sealed class SweepTests(StorageEmulator storage)
         await SubmitAsync(crowd);
 
         Assert.Equal((JobErrorCode.QueueFull, JobErrorCode.QueueFull), (own.Code, all.Code));
+        Assert.Equal(crowd.Tenant, again.Tenant);
         Assert.NotNull(own.RetryAfter);
         Assert.Contains("at most 3", own.Message, StringComparison.Ordinal);
         Assert.Contains("at most 5", all.Message, StringComparison.Ordinal);
 
-        async Task SubmitAsync(Caller caller)
+        async Task<Job> SubmitAsync(Caller caller, string? key = null)
         {
-            await room.EnterAsync(caller.Tenant, Cancellation);
-            await batch.Intake.SubmitAsync("""{"prompt":"Once"}"""u8.ToArray(), null, caller, "test", Cancellation);
+            var body = """{"prompt":"Once"}"""u8.ToArray();
+            await room.EnterAsync(caller.Tenant, () => batch.Intake.HasAcceptedAsync(body, key, caller, Cancellation), Cancellation);
+            return await batch.Intake.SubmitAsync(body, key, caller, "test", Cancellation);
         }
     }
 

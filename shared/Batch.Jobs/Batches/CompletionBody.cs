@@ -16,7 +16,7 @@ internal static class CompletionBody
     // A job's own fields, which a body has no business with.
     internal static readonly HashSet<string> NotHere = new(StringComparer.Ordinal)
     {
-        "id", "kind", "targets", "tenant", "webhook_url", "priority", "not_before", "deadline", "input_blob",
+        "id", "kind", "targets", "tenant", "webhook_url", "priority", "not_before", "deadline", "input_blob", "traceparent",
     };
 
     // What says something about the request, not about its text.

@@ -22,7 +22,7 @@ internal sealed class CompletionRun
         Engine = engine;
         Generation = generator.Prepare(id, request, request.Parameters.Seed ?? SeedOf(id), priority, engine);
         Prefix = Generation.Sampling.Echo ? request.Prompt! : "";
-        _texts = new TextGeneration(engine, Generation, Prefix, from);
+        _texts = new TextGeneration(engine, Generation, request.Operation, Prefix, from);
     }
 
     public LlmEngine Engine { get; }

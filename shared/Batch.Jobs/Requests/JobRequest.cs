@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Batch.Inference.Tokenizers;
 
 namespace Batch.Jobs.Requests;
@@ -45,4 +46,12 @@ public sealed record JobRequest
 
     /// <summary>Expired when not finished by then; the text so far is kept.</summary>
     public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>What OpenTelemetry's conventions for generative AI call it.</summary>
+    [JsonIgnore]
+    public string Operation => Messages is null ? "text_completion" : "chat";
+
+    /// <summary>The W3C context of who put it on the queue; says nothing about the job.</summary>
+    [JsonIgnore]
+    public string? Traceparent { get; init; }
 }

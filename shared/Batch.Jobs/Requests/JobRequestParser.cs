@@ -25,6 +25,7 @@ public static class JobRequestParser
         ["priority"] = (request, field) => request with { Priority = JsonField.Integer(field) },
         ["not_before"] = (request, field) => request with { NotBefore = JsonField.Time(field) },
         ["deadline"] = (request, field) => request with { Deadline = JsonField.Time(field) },
+        ["traceparent"] = (request, field) => request with { Traceparent = JsonField.Traceparent(field) },
         ["max_tokens"] = Parameter((parameters, field) => parameters with { MaxTokens = SamplingField.MaxTokens(field) }),
         ["min_tokens"] = Parameter((parameters, field) => parameters with { MinTokens = JsonField.Integer(field) }),
         ["n"] = Parameter((parameters, field) => parameters with { N = JsonField.Integer(field) }),

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -73,6 +74,13 @@ internal static partial class JsonField
             && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)
             ? time.ToUniversalTime()
             : throw Wrong(field, "Unix seconds or an ISO 8601 time with an offset, such as 2026-01-31T08:00:00Z");
+    }
+
+    /// <summary>A W3C trace context.</summary>
+    public static string Traceparent(JsonProperty field)
+    {
+        var text = Text(field, 128);
+        return ActivityContext.TryParse(text, traceState: null, out _) ? text : throw Wrong(field, "a W3C trace context, 00-<trace>-<span>-<flags>", "another text");
     }
 
     public static string WebAddress(JsonProperty field)

@@ -30,16 +30,16 @@ internal sealed class GenerationSpan : IDisposable
     private long _first; // when the first token came
     private Exception? _failure;
 
-    private GenerationSpan(ModelInfo model, GenerationRequest request)
+    private GenerationSpan(ModelInfo model, GenerationRequest request, string operationName)
     {
-        var operation = new KeyValuePair<string, object?>("gen_ai.operation.name", "text_completion");
+        var operation = new KeyValuePair<string, object?>("gen_ai.operation.name", operationName);
         var provider = new KeyValuePair<string, object?>("gen_ai.provider.name", "batch");
         var name = new KeyValuePair<string, object?>("gen_ai.request.model", model.Name);
         (_request, _tokens, _tags) = (request, new int[request.Sampling.N], new TagList { operation, provider, name });
-        _span = Tracing.Start($"text_completion {model.Name}", ActivityKind.Internal, null, operation, provider, name);
+        _span = Tracing.Start($"{operationName} {model.Name}", ActivityKind.Internal, null, operation, provider, name);
     }
 
-    public static GenerationSpan Start(ModelInfo model, GenerationRequest request) => new(model, request);
+    public static GenerationSpan Start(ModelInfo model, GenerationRequest request, string operation) => new(model, request, operation);
 
     /// <summary>A piece of a choice has come; from any thread, each choice's in order.</summary>
     public void Add(int choice, GenerationUpdate update)
