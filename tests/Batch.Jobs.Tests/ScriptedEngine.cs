@@ -32,6 +32,9 @@ internal sealed class ScriptedEngine : LlmEngine
 
     public bool HoldsAfterFirstPiece { get; set; }
 
+    /// <summary>Called once, after the first piece of the next text.</summary>
+    public Action? AfterFirstPiece { get; set; }
+
     /// <summary>Thrown after the first piece of the next texts.</summary>
     public ConcurrentQueue<Exception> Faults { get; } = [];
 
@@ -57,6 +60,9 @@ internal sealed class ScriptedEngine : LlmEngine
         var scores = request.Sampling.Logprobs is null ? null : new TokenLogprobs('a', -0.5f, 1, [new('a', -0.5f), new('b', float.NegativeInfinity)]);
         var prompt = request.Sampling is { PromptLogprobs: null } and ({ Echo: false } or { Logprobs: null }) ? null : new[] { new TokenLogprobs('n', -1f, 2, []) };
         yield return Draw(new GenerationUpdate("first piece", 1, null) { Logprobs = scores, PromptLogprobs = prompt });
+        var after = AfterFirstPiece;
+        AfterFirstPiece = null;
+        after?.Invoke();
         if (Faults.TryDequeue(out var fault))
         {
             throw fault;

@@ -89,6 +89,7 @@ public sealed class FileIntake(FileStore files, TimeProvider time)
             return FileView.Of(first, upload.Bytes);
         }
 
+        upload.MayExist = true;
         await files.PutAsync(file, cancellationToken);
         return FileView.Of(file, upload.Bytes);
     }
@@ -118,9 +119,11 @@ public sealed class FileIntake(FileStore files, TimeProvider time)
         return first;
     }
 
-    /// <summary>Drops the bytes of an upload that went wrong.</summary>
+    /// <summary>
+    /// Drops the bytes of an upload that went wrong; not those of a file whose row may have been written though no answer came: if it was not, the sweeper drops them.
+    /// </summary>
     public Task AbandonAsync(FileUpload upload) =>
-        upload.Filename is null ? Task.CompletedTask : files.DeleteBytesAsync(upload.Tenant, upload.Id, CancellationToken.None);
+        upload.Filename is null || upload.MayExist ? Task.CompletedTask : files.DeleteBytesAsync(upload.Tenant, upload.Id, CancellationToken.None);
 
     internal static void RequireAnchor(string value) =>
         _ = value == "created_at" ? value : throw Wrong("expires_after", $"the anchor must be 'created_at', was {JsonField.Quote(value)}");
@@ -148,6 +151,8 @@ public sealed class FileUpload(string tenant, string id, string? idempotencyKey)
     internal long Bytes { get; set; }
 
     internal TimeSpan? Life { get; set; }
+
+    internal bool MayExist { get; set; }
 
     internal SortedDictionary<string, string> Fields { get; } = new(StringComparer.Ordinal);
 

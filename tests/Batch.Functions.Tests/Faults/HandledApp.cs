@@ -34,6 +34,7 @@ internal sealed class HandledApp(string connectionString, FakeTimeProvider time,
     private readonly string _connectionString = connectionString;
     private readonly StorageClients _host = ClientsOf(connectionString, null);
     private IHost? _app;
+    private CancellationTokenSource? _running;
 
     /// <summary>What the last request that was answered with 500 died of.</summary>
     public Exception? LastError { get; private set; }
@@ -44,6 +45,11 @@ internal sealed class HandledApp(string connectionString, FakeTimeProvider time,
 
     /// <summary>What the test looks at storage with: no faults.</summary>
     public StorageClients Storage => _host;
+
+    public FakeTimeProvider Time => time;
+
+    /// <summary>Ends the invocation that runs, as the host does when it shuts down.</summary>
+    public void Preempt() => _running?.Cancel();
 
     /// <summary>A fresh process, as after a kill.</summary>
     public async Task StartAsync()
@@ -63,7 +69,7 @@ internal sealed class HandledApp(string connectionString, FakeTimeProvider time,
     }
 
     /// <summary>Answers a request as the named function does: status and body. What it throws is a 500.</summary>
-    public async Task<(int Status, JsonElement Body)> CallAsync(string function, string body = "", string? id = null, string? key = null, string type = "application/json")
+    public async Task<(int Status, JsonElement Body)> CallAsync(string function, string body = "", string? id = null, string? key = null, string type = "application/json", string? delivery = null)
     {
         var http = new DefaultHttpContext { RequestServices = _app!.Services };
         http.Request.Method = "POST";
@@ -78,7 +84,7 @@ internal sealed class HandledApp(string connectionString, FakeTimeProvider time,
         try
         {
             var method = Functions.Single(each => each.GetCustomAttribute<FunctionAttribute>()!.Name == function);
-            var result = await (Task<IResult>)Invoke(method, parameter => parameter.ParameterType == typeof(HttpRequest) ? http.Request : id);
+            var result = await (Task<IResult>)Invoke(method, parameter => parameter.ParameterType == typeof(HttpRequest) ? http.Request : parameter.Name == "delivery" ? delivery : id);
             await result.ExecuteAsync(http);
         }
         catch (Exception e) when (e is not Xunit.Sdk.XunitException)
@@ -197,8 +203,10 @@ internal sealed class HandledApp(string connectionString, FakeTimeProvider time,
 
     private Task Invoke(MethodInfo method, Func<ParameterInfo, object?> bind)
     {
+        _running?.Dispose();
+        _running = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var function = ActivatorUtilities.CreateInstance(_app!.Services, method.DeclaringType!);
-        return (Task)method.Invoke(function, [.. method.GetParameters().Select(parameter => parameter.ParameterType == typeof(CancellationToken) ? Cancellation : bind(parameter))])!;
+        return (Task)method.Invoke(function, [.. method.GetParameters().Select(parameter => parameter.ParameterType == typeof(CancellationToken) ? _running.Token : bind(parameter))])!;
     }
 
     private static IEnumerable<(MethodInfo Method, T Trigger)> Triggers<T>()

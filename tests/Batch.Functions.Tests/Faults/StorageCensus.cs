@@ -58,6 +58,13 @@ internal sealed class StorageCensus
         .. Jobs.Where(job => job.GetBoolean("HasResult") == true && !Blobs("results").Contains(BlobOf(job))).Select(job => $"no result of {job.PartitionKey}"),
     ];
 
+    /// <summary>What is there of work, whatever its reason: all but events and the marks of those who look.</summary>
+    public IReadOnlyList<string> Kept() =>
+    [
+        .. _rows.SelectMany(table => table.Value.Where(row => row.PartitionKey is not ("the sweep" or "the dispatcher")).Select(row => $"{table.Key}: {row.PartitionKey} / {row.RowKey}")),
+        .. _blobs.SelectMany(container => container.Value.Select(blob => $"{container.Key}: {blob}")),
+    ];
+
     private List<string> Blobs(string container) => _blobs.GetValueOrDefault(container) ?? [];
 
     private List<string> Messages(string queue) => _messages.GetValueOrDefault(queue) ?? [];
@@ -76,7 +83,7 @@ internal sealed class StorageCensus
         "scheduleruns" => Rows("schedules").Any(schedule => row.PartitionKey.Contains(schedule.RowKey, StringComparison.Ordinal)),
         "webhookdeliveries" => (!row.RowKey.StartsWith("open_", StringComparison.Ordinal) || row.GetString("State") == "Failed")
             && WillExpire("webhook-delivery", row.RowKey[row.RowKey.IndexOf("del_", StringComparison.Ordinal)..]),
-        "audit" or "expiries" => true,
+        "audit" or "expiries" or "webhookendpoints" => true,
         "apikeys" => true,
         _ => false,
     };
