@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json;
 using Azure.Data.Tables;
+using Azure.Storage.Blobs.Models;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Storage;
@@ -62,6 +65,11 @@ public sealed class SecretsTests(StorageEmulator storage)
             await EndedAsync(host.Services.GetRequiredService<JobStore>(), id);
         }
 
+        // An endpoint's secret is shown where it is made, and lies in its row as docs/operations.md says: in the clear, where no key is set to encrypt it with.
+        var madeSecrets = new[] { await SecretOfAsync("v1/webhook_endpoints", """{"url":"https://localhost:1/endpoint"}"""), await SecretOfAsync("v1/keys", """{"name":"shown once"}""") };
+        await UploadAsync();
+        await LinksAsync();
+
         await host.StopAsync(CancellationToken.None);
         var stored = await StoredAsync(host.Services.GetRequiredService<StorageClients>());
         var logged = string.Join('\n', log.Lines);
@@ -75,11 +83,43 @@ public sealed class SecretsTests(StorageEmulator storage)
             Assert.DoesNotContain(secret, answers.ToString(), StringComparison.Ordinal);
         }
 
+        Assert.Single(stored.Split('\n'), line => line.Contains(madeSecrets[0], StringComparison.Ordinal) && line.StartsWith("webhookendpoints ", StringComparison.Ordinal));
+        Assert.DoesNotContain(stored.Split('\n'), line => line.Contains(madeSecrets[0], StringComparison.Ordinal) && !line.StartsWith("webhookendpoints ", StringComparison.Ordinal));
+        Assert.DoesNotContain(madeSecrets[1], stored, StringComparison.Ordinal);
+        Assert.All(madeSecrets, secret => Assert.DoesNotContain(secret, logged, StringComparison.Ordinal));
+
         // Prompts and the addresses of webhooks lie in their job's row and blobs alone.
         foreach (var secret in new[] { Prompt, UrlToken })
         {
             Assert.DoesNotContain(secret, logged, StringComparison.Ordinal);
             Assert.DoesNotContain(secret, answers.ToString(), StringComparison.Ordinal);
+        }
+
+        async Task<string> SecretOfAsync(string path, string body)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            using var answer = await http.SendAsync(request, Cancellation);
+            var made = await answer.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<JsonElement>(Cancellation);
+            return made.GetProperty(made.TryGetProperty("secret", out _) ? "secret" : "key").GetString()!;
+        }
+
+        async Task UploadAsync()
+        {
+            using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StringContent("{}"), "file", "lines.jsonl" } };
+            using var request = new HttpRequestMessage(HttpMethod.Post, "v1/files") { Content = form };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            using var answer = await http.SendAsync(request, Cancellation);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+
+        // Links are signed for whoever asks and are kept nowhere.
+        async Task LinksAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "v1/jobs/hooked");
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            using var answer = await http.SendAsync(request, Cancellation);
+            Assert.Contains("sig=", await answer.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
         }
 
         async Task<HttpStatusCode> SendAsync(string path, string body, string? bearer)
@@ -100,7 +140,7 @@ public sealed class SecretsTests(StorageEmulator storage)
         }
     }
 
-    // Audit log, events, what waits on queues, rows of others than the job itself.
+    // All that the account holds: rows of all tables, messages, blobs with their names and metadata; a line for each.
     private static async Task<string> StoredAsync(StorageClients clients)
     {
         var text = new StringBuilder();
@@ -108,7 +148,7 @@ public sealed class SecretsTests(StorageEmulator storage)
         {
             await foreach (var row in clients.Tables.GetTableClient(table.Name).QueryAsync<TableEntity>(cancellationToken: Cancellation))
             {
-                text.AppendJoin(' ', row.Select(pair => $"{pair.Key}={pair.Value}")).AppendLine();
+                text.Append(table.Name).Append(' ').AppendJoin(' ', row.Select(pair => $"{pair.Key}={TextOf(pair.Value)}".ReplaceLineEndings(" "))).AppendLine();
             }
         }
 
@@ -118,8 +158,20 @@ public sealed class SecretsTests(StorageEmulator storage)
             text.AppendJoin('\n', messages.Value.Select(message => message.Body.ToString())).AppendLine();
         }
 
+        await foreach (var container in clients.Blobs.GetBlobContainersAsync(cancellationToken: Cancellation))
+        {
+            var blobs = clients.Blobs.GetBlobContainerClient(container.Name);
+            await foreach (var blob in blobs.GetBlobsAsync(new GetBlobsOptions { Traits = BlobTraits.Metadata }, Cancellation))
+            {
+                var content = (await blobs.GetBlobClient(blob.Name).DownloadContentAsync(Cancellation)).Value.Content;
+                text.Append(container.Name).Append(' ').Append(blob.Name).Append(' ').AppendJoin(' ', blob.Metadata).Append(' ').AppendLine(Encoding.Latin1.GetString(content).ReplaceLineEndings(" "));
+            }
+        }
+
         return text.ToString();
     }
+
+    private static string? TextOf(object? value) => value is byte[] bytes ? Encoding.Latin1.GetString(bytes) : value?.ToString();
 
     private sealed class Log : ILoggerProvider
     {
