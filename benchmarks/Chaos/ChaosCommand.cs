@@ -38,7 +38,7 @@ internal static class ChaosCommand
             await using var faults = system.Faults(new Random(seed));
             using var over = new CancellationTokenSource(time);
             var disturbing = faults.GoOnAsync(over.Token);
-            var batch = await system.RunAsync(work, faults.Submitted, time * (2 / 3d), cancellationToken, new Uri(receiver.Address, "hook").AbsoluteUri, disturbing);
+            var batch = await system.RunAsync(work, faults.Submitted, time * (2 / 3d), cancellationToken, receiver.Address, disturbing);
             var outcome = await system.OutcomeAsync(work, batch, texts, lineTexts, receiver, cancellationToken);
             Print(work, faults, receiver, outcome, needed, system.Tokens, clock.Elapsed);
             return outcome.IsRight ? 0 : 1;
@@ -66,8 +66,9 @@ internal static class ChaosCommand
             lines of a batch      {work.Lines,6}   lost {outcome.LinesLost}, doubled {outcome.LinesTwice}, with another text {outcome.LinesOtherText}; counts {(outcome.CountsExact ? "exact" : "WRONG")}
             events                {outcome.EventIds,6}   ids, {outcome.WrongEventIds} missing or unexpected; {outcome.Events - outcome.EventIds} told again under the same id
             webhooks              {outcome.Webhooks,6}   taken, {outcome.WebhooksLost} lost, {outcome.WebhooksTwice} taken again under the same id; {receiver.Refused} first attempts refused, redirected or left hanging
+            endpoint              {outcome.Calls,6}   events taken, {outcome.CallsLost} lost, {outcome.CallsTwice} taken again under the same id; another, gone, was called {receiver.Gone} times, then {(outcome.DisabledOnce ? "disabled, told under one id" : "NOT DISABLED ONCE")}
             kills                 {faults.Kills,6}   kill -9; SIGTERM {faults.Terminations}, of them {faults.Late} not over after 30 s
-            storage               {faults.StorageStops,6}   stops and starts; {faults.BrokenConnections} connections broken; {faults.Duplicates} messages doubled
+            storage               {faults.StorageStops,6}   stops and starts; {faults.BrokenConnections} connections broken, {faults.Throttled} requests refused with 503; {faults.Duplicates} messages doubled
             tokens                {needed,6}   undisturbed; {drawn} drawn, {drawn - needed} again: {(stopped == 0 ? 0 : (drawn - needed) / (double)stopped):F0} for each process that was ended
             time                  {took.TotalSeconds,6:F0}   s
             """);

@@ -23,6 +23,9 @@ internal sealed class ChaosFaults(Replica[] replicas, StorageProxy proxy, QueueC
 
     public int Duplicates { get; private set; }
 
+    /// <summary>Requests to storage that were answered with 503.</summary>
+    public int Throttled => proxy.Throttled;
+
     /// <summary>Jobs whose messages may be doubled.</summary>
     public List<string> Submitted { get; } = [];
 
@@ -51,7 +54,7 @@ internal sealed class ChaosFaults(Replica[] replicas, StorageProxy proxy, QueueC
     private async Task OneAsync()
     {
         var replica = replicas[random.Next(replicas.Length)];
-        switch (random.Next(20))
+        switch (random.Next(22))
         {
             case < 10:
                 await replica.KillAsync();
@@ -69,6 +72,11 @@ internal sealed class ChaosFaults(Replica[] replicas, StorageProxy proxy, QueueC
                 break;
             case < 18:
                 BrokenConnections += proxy.Reset();
+                break;
+            case < 20:
+                proxy.Throttle(true);
+                await Task.Delay(TimeSpan.FromMilliseconds(random.Next(500, 3000)));
+                proxy.Throttle(false);
                 break;
             default:
                 await DoubleAsync();

@@ -6,12 +6,12 @@ namespace Batch.Benchmarks.Chaos;
 
 /// <summary>What there is in the end, beside what there should be.</summary>
 internal sealed record ChaosOutcome(
-    int Lost, int Failed, int OtherText, int Attempts, int Events, int EventIds, int WrongEventIds, int Webhooks, int WebhooksTwice, int WebhooksLost, int LinesLost, int LinesTwice, int LinesOtherText, bool CountsExact)
+    int Lost, int Failed, int OtherText, int Attempts, int Events, int EventIds, int WrongEventIds, int Webhooks, int WebhooksTwice, int WebhooksLost, int Calls, int CallsTwice, int CallsLost, bool DisabledOnce, int LinesLost, int LinesTwice, int LinesOtherText, bool CountsExact)
 {
-    public bool IsRight => Lost + Failed + OtherText + WrongEventIds + WebhooksLost + LinesLost + LinesTwice + LinesOtherText == 0 && CountsExact;
+    public bool IsRight => Lost + Failed + OtherText + WrongEventIds + WebhooksLost + LinesLost + LinesTwice + LinesOtherText + CallsLost == 0 && CountsExact && DisabledOnce;
 
     public static async Task<ChaosOutcome> ReadAsync(
-        Func<HttpClient> client, ChaosWork work, string batch, string connectionString, IReadOnlyList<string> texts, IReadOnlyList<string> lineTexts, WebhookReceiver receiver, CancellationToken cancellationToken)
+        Func<HttpClient> client, ChaosWork work, string batch, string connectionString, IReadOnlyList<string> texts, IReadOnlyList<string> lineTexts, WebhookReceiver receiver, string noMore, CancellationToken cancellationToken)
     {
         var (lost, failed, otherText, attempts) = (0, 0, 0, 0);
         for (var i = 0; i < work.Jobs; i++)
@@ -26,8 +26,9 @@ internal sealed record ChaosOutcome(
 
         var events = await EventsAsync(connectionString, cancellationToken);
         string[] expected = [.. Enumerable.Range(0, work.Jobs).Select(i => $"{ChaosWork.IdOf(i)}:succeeded"), $"{batch}:completed"];
-        var wrong = events.Distinct().Except(expected).Count() + expected.Except(events).Count();
-        var hooks = receiver.Taken;
+        var disabled = events.Distinct().Where(id => id.StartsWith($"{noMore}:disabled:", StringComparison.Ordinal)).ToList();
+        var wrong = events.Distinct().Except(expected).Except(disabled).Count() + expected.Except(events).Count();
+        var (hooks, calls) = (TakenAt(receiver, WebhookReceiver.Hook), TakenAt(receiver, WebhookReceiver.Endpoint));
 
         var row = JsonDocument.Parse(await ChaosWork.GetAsync(client, $"v1/batches/{batch}", cancellationToken)).RootElement;
         var counts = row.GetProperty("request_counts");
@@ -37,9 +38,12 @@ internal sealed record ChaosOutcome(
         var ids = Enumerable.Range(0, work.Lines).Select(i => $"line-{i}").ToList();
         return new ChaosOutcome(
             lost, failed, otherText, attempts, events.Count, events.Distinct().Count(), wrong, hooks.Count, hooks.Values.Count(taken => taken > 1), expected[..^1].Count(id => !hooks.ContainsKey(id)),
+            calls.Count, calls.Values.Count(taken => taken > 1), expected.Count(id => !calls.ContainsKey(id)), disabled.Count == 1,
             ids.Count(id => !byId.Contains(id)), ids.Count(id => byId[id].Count() > 1), ids.Where((id, i) => byId.Contains(id) && ChaosWork.TextOfBatchLine(byId[id].First()) != lineTexts[i]).Count(),
             row.GetProperty("status").GetString() == "completed" && counts.GetProperty("completed").GetInt32() == work.Lines && counts.GetProperty("total").GetInt32() == work.Lines && counts.GetProperty("failed").GetInt32() == 0);
     }
+
+    private static Dictionary<string, int> TakenAt(WebhookReceiver receiver, string path) => receiver.Taken.Where(taken => taken.Key.Path == path).ToDictionary(taken => taken.Key.Id, taken => taken.Value);
 
     private static async Task<List<string>> EventsAsync(string connectionString, CancellationToken cancellationToken)
     {

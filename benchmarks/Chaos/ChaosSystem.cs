@@ -17,6 +17,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
     private readonly Replica[] _replicas;
     private readonly HttpClient[] _clients;
     private Azurite? _storage;
+    private readonly List<string> _endpoints = []; // the second wants no more
     private int _next;
 
     private ChaosSystem(string folder, Azurite storage, string model, int replicas)
@@ -47,8 +48,14 @@ internal sealed class ChaosSystem : IAsyncDisposable
     }
 
     /// <summary>Hands everything in over a time and waits until all of it has ended, or patience has; the batch's id.</summary>
-    public async Task<string> RunAsync(ChaosWork work, List<string>? submitted, TimeSpan over, CancellationToken cancellationToken, string? webhook = null, Task? disturbing = null)
+    public async Task<string> RunAsync(ChaosWork work, List<string>? submitted, TimeSpan over, CancellationToken cancellationToken, Uri? receiver = null, Task? disturbing = null)
     {
+        foreach (var path in receiver is null ? Array.Empty<string>() : [WebhookReceiver.Endpoint, WebhookReceiver.NoMore])
+        {
+            _endpoints.Add(await ChaosWork.MakeEndpointAsync(Next, new Uri(receiver!, path).AbsoluteUri, cancellationToken));
+        }
+
+        var webhook = receiver is null ? null : new Uri(receiver, WebhookReceiver.Hook).AbsoluteUri;
         var batch = await work.SubmitBatchAsync(Next, cancellationToken);
         for (var i = 0; i < work.Jobs; i++)
         {
@@ -90,7 +97,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
     }
 
     public Task<ChaosOutcome> OutcomeAsync(ChaosWork work, string batch, IReadOnlyList<string> texts, IReadOnlyList<string> lineTexts, WebhookReceiver receiver, CancellationToken cancellationToken) =>
-        ChaosOutcome.ReadAsync(Next, work, batch, _proxy.ConnectionString, texts, lineTexts, receiver, cancellationToken);
+        ChaosOutcome.ReadAsync(Next, work, batch, _proxy.ConnectionString, texts, lineTexts, receiver, _endpoints[1], cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -123,6 +130,20 @@ internal sealed class ChaosSystem : IAsyncDisposable
         }
 
         var row = JsonDocument.Parse(await ChaosWork.GetAsync(Next, $"v1/batches/{batch}", cancellationToken)).RootElement;
-        return row.GetProperty("status").GetString() is "completed" or "failed" or "expired" or "cancelled";
+        return row.GetProperty("status").GetString() is "completed" or "failed" or "expired" or "cancelled" && await AreToldAsync(cancellationToken);
+    }
+
+    private async Task<bool> AreToldAsync(CancellationToken cancellationToken)
+    {
+        foreach (var endpoint in _endpoints)
+        {
+            var pending = JsonDocument.Parse(await ChaosWork.GetAsync(Next, $"v1/webhook_endpoints/{endpoint}/deliveries?status=pending&limit=1", cancellationToken)).RootElement;
+            if (pending.GetProperty("data").GetArrayLength() > 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 }

@@ -8,6 +8,9 @@ namespace Batch.Benchmarks.Chaos;
 /// <summary>The jobs and the batch of a run, and what a patient client does to hand them in: it comes again, with the same key, until it is answered.</summary>
 internal sealed class ChaosWork(int jobs, int lines, int tokens)
 {
+    // All but those about endpoints.
+    private static readonly string[] Events = ["batch.job.*", "batch.completed"];
+
     public static string TextOfBatchLine(JsonElement line) => line.GetProperty("response").GetProperty("body").GetProperty("choices")[0].GetProperty("text").GetString()!;
 
     public static string IdOf(int job) => $"chaos-{job}";
@@ -47,6 +50,21 @@ internal sealed class ChaosWork(int jobs, int lines, int tokens)
             },
             cancellationToken);
         return (await created.Content.ReadFromJsonAsync<JsonElement>(cancellationToken)).GetProperty("id").GetString()!;
+    }
+
+    /// <summary>Makes an endpoint that wants every event; its id.</summary>
+    public static async Task<string> MakeEndpointAsync(Func<HttpClient> client, string address, CancellationToken cancellationToken)
+    {
+        using var made = await UntilAnsweredAsync(
+            client,
+            async http =>
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, "v1/webhook_endpoints") { Content = JsonContent.Create(new { url = address, events = Events }) };
+                request.Headers.Add("Idempotency-Key", address.Split('/')[^1]);
+                return await http.SendAsync(request, cancellationToken);
+            },
+            cancellationToken);
+        return (await made.Content.ReadFromJsonAsync<JsonElement>(cancellationToken)).GetProperty("id").GetString()!;
     }
 
     /// <summary>What a GET gives, from whoever answers.</summary>

@@ -1,20 +1,26 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
 namespace Batch.Benchmarks.Chaos;
 
 /// <summary>
-/// Stands before a storage emulator under addresses that stay, so that the emulator can go and come back elsewhere, and breaks connections when asked.
+/// Stands before a storage emulator under addresses that stay, so that the emulator can go and come back elsewhere, and breaks connections or refuses requests
+/// with 503 when asked.
 /// </summary>
 internal sealed partial class StorageProxy : IAsyncDisposable
 {
+    private static readonly byte[] Busy = "HTTP/1.1 503 Server Busy\r\nx-ms-error-code: ServerBusy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray();
+
     private readonly ConcurrentDictionary<Socket, byte> _connections = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<string, TcpListener> _listeners = [];
     private readonly List<Task> _accepting = [];
     private volatile IReadOnlyDictionary<string, int>? _targets;
+    private volatile bool _throttles;
+    private int _throttled;
 
     public StorageProxy(string connectionString)
     {
@@ -42,6 +48,12 @@ internal sealed partial class StorageProxy : IAsyncDisposable
             Reset();
         }
     }
+
+    /// <summary>Requests that were refused with 503 so far.</summary>
+    public int Throttled => _throttled;
+
+    /// <summary>Whether each request that begins now is refused as a storage account that is too busy refuses it.</summary>
+    public void Throttle(bool isOn) => _throttles = isOn;
 
     /// <summary>Breaks every connection, in the middle of whatever it carries.</summary>
     public int Reset()
@@ -97,7 +109,8 @@ internal sealed partial class StorageProxy : IAsyncDisposable
                 {
                     _connections[near] = 0;
                     await far.ConnectAsync(IPAddress.Loopback, targets[service], _stop.Token);
-                    await Task.WhenAny(PumpAsync(near, far), PumpAsync(far, near));
+                    var isAnswered = new StrongBox<bool>(true); // a request begins where the bytes before were an answer's
+                    await Task.WhenAny(PumpAsync(near, far, isAnswered, isAnswer: false), PumpAsync(far, near, isAnswered, isAnswer: true));
                 }
             }
             catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
@@ -111,13 +124,27 @@ internal sealed partial class StorageProxy : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync(Socket from, Socket to)
+    private async Task PumpAsync(Socket from, Socket to, StrongBox<bool> isAnswered, bool isAnswer)
     {
         var buffer = new byte[64 * 1024];
         try
         {
             while (await from.ReceiveAsync(buffer, _stop.Token) is > 0 and var read)
             {
+                if (_throttles && !isAnswer && isAnswered.Value)
+                {
+                    Interlocked.Increment(ref _throttled);
+                    await from.SendAsync(Busy, _stop.Token);
+                    from.Shutdown(SocketShutdown.Send);
+                    while (await from.ReceiveAsync(buffer, _stop.Token) > 0)
+                    {
+                        // The rest of the request is for nobody.
+                    }
+
+                    return;
+                }
+
+                isAnswered.Value = isAnswer;
                 for (var sent = 0; sent < read;)
                 {
                     sent += await to.SendAsync(buffer.AsMemory(sent, read - sent), _stop.Token);
