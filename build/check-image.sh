@@ -5,10 +5,12 @@
 #   build/check-image.sh [cpu|cuda]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# In a mount space of its own, so that nothing of what is mounted below stays behind.
+[ "${IMAGE_MOUNTS:-}" = own ] || IMAGE_MOUNTS=own exec unshare --mount build/check-image.sh "$@"
 export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
 accelerator=${1:-cpu}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'umount "$work/usr/merged" 2> /dev/null; rm -rf --one-file-system "$work"' EXIT
 fail() { echo "$*"; exit 1; }
 
 # The stand-in of all bases.
@@ -38,7 +40,6 @@ done
 # What a step writes below /usr lands on a layer of its own above this machine's.
 mkdir -p "$work"/usr/{upper,work,merged}
 mount -t overlay overlay -o "lowerdir=/usr,upperdir=$work/usr/upper,workdir=$work/usr/work" "$work/usr/merged"
-trap 'umount "$work/usr/merged"; rm -rf "$work"' EXIT
 mkdir -p "$work/model" && printf '{}' > "$work/model/config.json"
 build() { buildah bud -q --pull-never --layers -v "$work/usr/merged:/usr" --build-arg ACCELERATOR="$accelerator" --build-arg VERSION=1.2.3 "$@" . > /dev/null; }
 build --target worker -t batch-worker:check
@@ -55,6 +56,7 @@ start() {
   [ "$user" = 1654 ] || fail "$1 runs as user '$user'"
   cp -a "$folder/usr/local/bin/." "$work/usr/merged/local/bin/" # what COPY put below /usr
   mount --bind "$work/usr/merged" "$folder/usr"
+  mount --bind /dev "$folder/dev"
   unshare --fork --pid --kill-child chroot --userspec=1654:1654 "$folder" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin HOME=/home "$2" > "$work/log" 2>&1 &
   local outer=$!
   for _ in $(seq 50); do [ -s "$folder/tmp/server" ] && break; sleep 0.2; done
@@ -63,7 +65,7 @@ start() {
   cat "$work/log"
   echo "$1: $(cat "$folder/tmp/server"), ended with $code by SIGTERM"
   [ "$(cat "$folder/tmp/server")" = "process 1, user 1654" ] && [ "$code" = 42 ] || fail "the first process of $1 is not the server itself"
-  umount "$folder/usr"
+  umount "$folder/usr" "$folder/dev"
   buildah rm "$container" > /dev/null
 }
 
