@@ -2,6 +2,7 @@ using Batch.Inference.Engine;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Runs;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs;
 
@@ -24,6 +25,7 @@ internal static class BlankFilling
 
         var started = time.GetTimestamp();
         IReadOnlyList<IReadOnlyList<MaskCandidate>>? candidates = null;
+        using var span = GenerationSpan.Start(engine.Model, new GenerationRequest(job.Id, text.TokenIds, new SamplingParams { TopK = count }), request.Operation);
         var watch = new RunWatch(run, () => RunCheckpoint.None, store, options, time, cancellationToken);
         await using (watch)
         {
@@ -35,11 +37,17 @@ internal static class BlankFilling
             {
                 // Cancelled, expired or another's: there is nothing to keep.
             }
+            catch (Exception e)
+            {
+                span.Fail(e);
+                throw;
+            }
         }
 
         await watch.RequireOwnedAsync();
         var status = candidates is null ? watch.StopState!.Value : JobState.Succeeded;
         var reason = candidates is null ? JobResult.ReasonOf(status) : "stop";
+        span.End([new JobChoice(0, "", reason)]);
         var filled = candidates is null ? "" : filler.Fill(text, text.Blanks.Zip(candidates).ToDictionary(b => b.First, b => b.Second[0].TokenId));
         var timings = new Timings((job.StartedAt - job.CreatedAt)?.TotalSeconds ?? 0, null, time.GetElapsedTime(started).TotalSeconds);
         return new JobResult(

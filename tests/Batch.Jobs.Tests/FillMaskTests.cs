@@ -1,7 +1,10 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text.Json;
 using Batch.Inference.Engine;
 using Batch.Jobs.Requests;
 using Batch.Jobs.Storage;
+using Batch.Jobs.Telemetry;
 
 namespace Batch.Jobs.Tests;
 
@@ -26,6 +29,27 @@ public sealed class FillMaskTests(StorageEmulator storage)
         Assert.Equal(("a z b z", "stop", "succeeded"), (result.GetProperty("text").GetString(), result.GetProperty("finish_reason").GetString(), result.GetProperty("status").GetString()));
         var view = await batch.Reader.FindAsync(job.Id, TestBatch.Tester, Cancellation);
         Assert.Equal((7, 0, 2), (view!.Usage!.PromptTokens, view.Usage.CompletionTokens, view.Candidates!.Count));
+    }
+
+    [Fact]
+    public async Task ProcessAsync_LeavesASpanThatNamesWhatItDid()
+    {
+        var spans = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == MetricNames.Meter,
+            Sample = (ref _) => ActivitySamplingResult.AllData,
+            ActivityStopped = spans.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var batch = await TestBatch.StartAsync(storage, engine: new ScriptedFiller());
+        await batch.SubmitAsync("""{"kind":"fill-mask","prompt":"a _ b _"}""");
+
+        Assert.Empty(await batch.PumpAsync());
+
+        var span = Assert.Single(spans, span => span.DisplayName == "fill_mask filler");
+        Assert.Equal(("fill_mask", 7, 0), (span.GetTagItem("gen_ai.operation.name"), span.GetTagItem("gen_ai.usage.input_tokens"), span.GetTagItem("gen_ai.usage.output_tokens")));
+        Assert.Equal(["stop"], Assert.IsType<string[]>(span.GetTagItem("gen_ai.response.finish_reasons")));
     }
 
     [Fact]

@@ -47,9 +47,9 @@ public sealed record JobRequest
     /// <summary>Expired when not finished by then; the text so far is kept.</summary>
     public DateTimeOffset? Deadline { get; init; }
 
-    /// <summary>What OpenTelemetry's conventions for generative AI call it.</summary>
+    /// <summary>What OpenTelemetry's conventions for generative AI call it; they have no word for filling blanks.</summary>
     [JsonIgnore]
-    public string Operation => Messages is null ? "text_completion" : "chat";
+    public string Operation => Kind == JobKind.FillMask ? "fill_mask" : Messages is null ? "text_completion" : "chat";
 
     /// <summary>The W3C context of who put it on the queue; says nothing about the job.</summary>
     [JsonIgnore]
