@@ -27,16 +27,8 @@ internal sealed class KvCache : IDisposable
         (Placement, ScratchSlot, _run, _slotSize) = (placement, slots, run, (long)model.KeyValueHeads * model.HeadDim);
         HeadStride = (long)run * model.HeadDim;
         // Left as it is: no token is read before it is written, and memory that nobody touched costs none.
-        unsafe Tensor Allocate(int layer)
-        {
-            var device = placement.Of(layer);
-            var tensor = empty([(slots / run + 1) * run, model.KeyValueHeads, model.HeadDim], dtype, device).DetachFromDisposeScope();
-            if (device.type == DeviceType.CPU)
-            {
-                WeightMemory.Advise(tensor.Pointer(), tensor.numel() * dtype.ElementSize());
-            }
-            return tensor;
-        }
+        Tensor Allocate(int layer) =>
+            WeightMemory.Empty([(slots / run + 1) * run, model.KeyValueHeads, model.HeadDim], dtype, placement.Of(layer)).DetachFromDisposeScope();
         Keys = Enumerable.Range(0, model.Layers).Select(Allocate).ToArray();
         Values = Enumerable.Range(0, model.Layers).Select(Allocate).ToArray();
     }

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Batch.Inference.Kernels;
 
@@ -42,8 +44,19 @@ internal sealed unsafe partial class WeightMemory : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Asks for pages of 2 MiB for memory that nobody has written yet.</summary>
-    public static void Advise(byte* start, long bytes)
+    /// <summary>A tensor that nobody has written yet, on the CPU in pages of 2 MiB.</summary>
+    public static Tensor Empty(long[] shape, ScalarType dtype, Device device)
+    {
+        var tensor = empty(shape, dtype, device);
+        if (device.type == DeviceType.CPU)
+        {
+            Advise(tensor.Pointer(), tensor.numel() * dtype.ElementSize());
+        }
+        return tensor;
+    }
+
+    // Memory that nobody has written yet.
+    private static void Advise(byte* start, long bytes)
     {
         var first = ((nuint)start + Page - 1) / Page * Page;
         var end = ((nuint)start + (nuint)bytes) / Page * Page;

@@ -168,26 +168,54 @@ internal sealed unsafe class PackedWeight<T> : PackedWeight
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Round<TLanes>(byte* rows, int tile)
         where TLanes : struct, ILanes
     {
+        const int Lanes = 16;
         var to = (sbyte*)(packed + tile * TileBytes);
         new Span<sbyte>(to, Inputs * Tile).Clear();
+        var whole = stackalloc int[Lanes];
         for (var column = 0; column < Math.Min(Tile, Outputs - tile * Tile); column++)
         {
             var row = rows + (tile * Tile + column) * (long)Inputs * TLanes.Size;
-            var largest = 0f;
-            for (var k = 0; k < Inputs; k++)
-            {
-                largest = MathF.Max(largest, MathF.Abs(TLanes.LoadOne(row, k)));
-            }
+            var largest = Largest<TLanes>(row);
             // What is no number makes the scale none, and with it all that the output gives.
             scales[tile * Tile + column] = largest / Most;
             var factor = largest > 0 ? Most / largest : 0;
-            for (var k = 0; k < Inputs; k++)
+            var k = 0;
+            for (; k <= Inputs - Lanes; k += Lanes)
+            {
+                Vector512.ConvertToInt32(Vector512.Round(TLanes.Load(row, k) * factor)).Store(whole);
+                for (var lane = 0; lane < Lanes; lane++)
+                {
+                    to[(k + lane) * Tile + column] = (sbyte)whole[lane];
+                }
+            }
+            for (; k < Inputs; k++)
             {
                 to[k * Tile + column] = (sbyte)MathF.Round(TLanes.LoadOne(row, k) * factor);
             }
         }
+    }
+
+    private float Largest<TLanes>(byte* row)
+        where TLanes : struct, ILanes
+    {
+        const int Lanes = 16;
+        var (lanes, largest, k) = (Vector512<float>.Zero, 0f, 0);
+        for (; k <= Inputs - Lanes; k += Lanes)
+        {
+            lanes = Vector512.Max(lanes, Vector512.Abs(TLanes.Load(row, k)));
+        }
+        for (var lane = 0; lane < Lanes; lane++)
+        {
+            largest = MathF.Max(largest, lanes[lane]);
+        }
+        for (; k < Inputs; k++)
+        {
+            largest = MathF.Max(largest, MathF.Abs(TLanes.LoadOne(row, k)));
+        }
+        return largest;
     }
 }

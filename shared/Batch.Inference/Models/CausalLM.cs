@@ -97,8 +97,14 @@ internal abstract class CausalLM : IDisposable
         Tensor Stack(IEnumerable<Tensor> tensors)
         {
             var pieces = tensors.ToList();
-            var stacked = cat(pieces, 0);
-            pieces.ForEach(piece => piece.Dispose());
+            var (first, row) = (pieces[0], 0L);
+            var stacked = WeightMemory.Empty([pieces.Sum(piece => piece.shape[0]), .. first.shape[1..]], first.dtype, first.device);
+            foreach (var piece in pieces)
+            {
+                stacked.narrow(0, row, piece.shape[0]).copy_(piece);
+                row += piece.shape[0];
+                piece.Dispose();
+            }
             return stacked;
         }
         return OwnLinear(

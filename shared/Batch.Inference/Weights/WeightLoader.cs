@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Text;
+using Batch.Inference.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -130,7 +131,7 @@ internal class WeightLoader : IDisposable
         var hash = new XxHash128();
         hash.Append(Encoding.UTF8.GetBytes($"{entry.DType} [{string.Join(", ", entry.Shape)}]\n"));
         var device = Placement.Of(entry.Name);
-        var result = empty(entry.Shape, _dtype, device);
+        var result = WeightMemory.Empty(entry.Shape, _dtype, device);
         using var flat = result.view(-1);
         var size = SafetensorsFile.SizeOf(entry.DType);
         var direct = stored == _dtype && device.type == DeviceType.CPU;
