@@ -19,6 +19,12 @@ public sealed record GenerationRequest(string Id, IReadOnlyList<int> PromptToken
     /// <summary>It stands in line behind so many that come later: further texts of one prompt give way to other requests.</summary>
     public int Behind { get; init; }
 
+    /// <summary>
+    /// Its updates are handed over so many at a time, but for the first and the last: where nobody looks at each token, none of them wakes a thread that takes
+    /// time from the engine's.
+    /// </summary>
+    public int UpdatesAtOnce { get; init; } = 1;
+
     /// <summary>So many of the last prompt tokens are text already, and count as such.</summary>
     internal int TextTokens { get; init; }
 

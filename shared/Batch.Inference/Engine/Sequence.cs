@@ -10,6 +10,8 @@ namespace Batch.Inference.Engine;
 internal sealed class Sequence
 {
     private readonly Channel<GenerationUpdate> _updates = Channel.CreateUnbounded<GenerationUpdate>(new() { SingleReader = true, SingleWriter = true });
+    private readonly List<GenerationUpdate> _held = []; // to be handed over with the next ones
+    private bool _hasBegun;
     private volatile bool _cancelRequested;
     private bool _admitted;
 
@@ -152,7 +154,11 @@ internal sealed class Sequence
 
     public void Publish(GenerationUpdate update)
     {
-        _updates.Writer.TryWrite(update);
+        _held.Add(update);
+        if (!_hasBegun || update.FinishReason is not null || _held.Count >= Request.UpdatesAtOnce)
+        {
+            HandOver();
+        }
         if (update.FinishReason is not null)
         {
             _updates.Writer.TryComplete();
@@ -162,7 +168,18 @@ internal sealed class Sequence
 
     public void Fail(Exception error)
     {
+        HandOver();
         _updates.Writer.TryComplete(error);
         (HasEnded, HasFailed) = (true, true);
+    }
+
+    private void HandOver()
+    {
+        foreach (var update in _held)
+        {
+            _updates.Writer.TryWrite(update);
+        }
+        _held.Clear();
+        _hasBegun = true;
     }
 }

@@ -7,6 +7,9 @@ namespace Batch.Jobs.Batches;
 /// <summary>One request in OpenAI's shape on its way through the engine: a line of a batch, or one that somebody waits for.</summary>
 internal sealed class CompletionRun
 {
+    // Of a line, at whose tokens nobody looks but its checkpoint, seconds apart.
+    private const int UpdatesAtOnce = 16;
+
     private readonly TextGeneration _texts;
     private int _cached;
 
@@ -20,7 +23,10 @@ internal sealed class CompletionRun
     public CompletionRun(string id, JobRequest request, int priority, LlmEngine engine, JobGenerator generator, RunCheckpoint? from = null)
     {
         Engine = engine;
-        Generation = generator.Prepare(id, request, request.Parameters.Seed ?? SeedOf(id), priority, engine);
+        Generation = generator.Prepare(id, request, request.Parameters.Seed ?? SeedOf(id), priority, engine) with
+        {
+            UpdatesAtOnce = priority == GenerationRequest.Urgent ? 1 : UpdatesAtOnce,
+        };
         Prefix = Generation.Sampling.Echo ? request.Prompt! : "";
         _texts = new TextGeneration(engine, Generation, request.Operation, Prefix, from);
     }
