@@ -16,8 +16,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Batch.Functions.Tests;
 
-/// <summary>Everything that the application writes anywhere over a run full of failures, looked through for what must not be in it.</summary>
-public sealed class SecretsTests(StorageEmulator storage)
+/// <summary>Everything that the application writes anywhere over a run full of failures, looked through for what must not be in it. It has a storage of its own: it reads all of it.</summary>
+public sealed class SecretsTests(StorageEmulator storage) : IClassFixture<StorageEmulator>
 {
     private const string WebhookKey = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     private const string FunctionKey = "function-key-6d1f";
