@@ -32,7 +32,7 @@ printf '#!/bin/sh\nmkdir -p /opt/jupyter/bin\nln -s /stand-in/apt-get /opt/jupyt
 chmod 755 "$work"/root/stand-in/*
 cp "$work/root/stand-in/server" "$work/root/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"
 chmod 1777 "$work/root/tmp" "$work/root/var/tmp"
-printf 'FROM scratch\nCOPY root/ /\nENV PATH=/stand-in:/usr/local/bin:/usr/bin:/usr/sbin HOME=/root APP_UID=1654\n' > "$work/Dockerfile"
+printf 'FROM scratch\nCOPY root/ /\nENV PATH=/stand-in:/usr/local/bin:/usr/bin:/usr/sbin HOME=/root APP_UID=1654 DOTNET_NOLOGO=1 NUGET_CERT_REVOCATION_MODE=%s\n' "${NUGET_CERT_REVOCATION_MODE:-online}" > "$work/Dockerfile"
 for base in $(sed -nE 's/^FROM (mcr\.microsoft\.com[^$ ]*).*/\1/p' Dockerfile); do
   buildah bud -q --pull-never -f "$work/Dockerfile" -t "$base" "$work" > /dev/null
 done
