@@ -47,6 +47,7 @@ public sealed partial class VerbTests : IDisposable
         await FailsAsync(2, "no webhook endpoint", "endpoints", "show", id);
         await FailsAsync(2, "no webhook endpoint", "endpoints", "replay", id, delivery);
         await FailsAsync(2, "url must be", "endpoints", "create", "ftp://example.org");
+        Assert.Equal(0, await server.StopAsync());
     }
 
     [Fact]
@@ -67,6 +68,7 @@ public sealed partial class VerbTests : IDisposable
         await FailsAsync(2, "give the id of a job, or one of --all", "replay");
         await FailsAsync(2, "not both", "replay", id, "--all");
         await FailsAsync(2, "no job nobody", "replay", "nobody");
+        Assert.Equal(0, await server.StopAsync());
     }
 
     [Fact]
@@ -123,6 +125,7 @@ public sealed partial class VerbTests : IDisposable
         Assert.Equal(job, (await JsonAsync("result", job)).GetProperty("id").GetString());
         await FailsAsync(2, "only a queued or running job can be cancelled", "cancel", job);
         await FailsAsync(2, "no job nobody", "result", "nobody");
+        Assert.Equal(0, await server.StopAsync());
     }
 
     [Fact]

@@ -91,40 +91,6 @@ public sealed class FilesTests(StorageEmulator storage)
     }
 
     [Fact]
-    public async Task UploadFile_TakesMoreThanTheServersOwnLimit_InLittleMemory()
-    {
-        const int Megabytes = 150;
-        await using var host = await RunningHost.StartAsync(storage, Scripted);
-
-        using var response = await PostAsync(host, new StreamContent(new EndlessLines(Megabytes * 1024L * 1024)), ("purpose", "batch"));
-
-        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.Equal(Megabytes * 1024L * 1024, (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("bytes").GetInt64());
-
-        // Client, server and storage client are in this process, and none of them holds the file.
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true), 0, 100 * 1024 * 1024);
-    }
-
-    [Fact]
-    public async Task UploadFile_Answers413AndKeepsNothing_AByteBeyondTheLimit_WithoutALengthAndInLittleMemory()
-    {
-        await using var host = await RunningHost.StartAsync(storage, Scripted);
-        var tenant = $"t{Guid.NewGuid():N}";
-        host.Http.DefaultRequestHeaders.Authorization = new("Bearer", await host.NewKeyAsync(tenant, ApiScopes.Admin));
-        using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" }, { new StreamContent(new EndlessLines(FileIntake.MaxBytes + 1)), "file", "input.jsonl" } };
-        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/files") { Content = form };
-        request.Headers.TransferEncodingChunked = true;
-
-        using var response = await host.Http.SendAsync(request, Cancellation);
-
-        Assert.Null(form.Headers.ContentLength);
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
-        Assert.Contains("request_too_large", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
-        Assert.Empty(await host.Storage.Blobs.GetBlobContainerClient(FileStore.FilesContainer).GetBlobsAsync(new Azure.Storage.Blobs.Models.GetBlobsOptions { Prefix = tenant }, Cancellation).ToListAsync(Cancellation));
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true), 0, 100 * 1024 * 1024);
-    }
-
-    [Fact]
     public async Task UploadFile_Answers413_WhenTheFileIsTooLong()
     {
         await using var host = await RunningHost.StartAsync(storage, Scripted);
@@ -175,38 +141,4 @@ public sealed class FilesTests(StorageEmulator storage)
     private static string? Text(JsonElement element, string name) => element.GetProperty(name).GetString();
 
     private LlmEngine Scripted(EngineOptions options) => _engine;
-
-    /// <summary>Lines of a length in all, made as they are read.</summary>
-    private sealed class EndlessLines(long length) : Stream
-    {
-        private long _position;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => _position; set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int offset, int count)
-        {
-            var read = (int)Math.Min(count, length - _position);
-            buffer.AsSpan(offset, read).Fill((byte)'x');
-            _position += read;
-            return read;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-    }
 }

@@ -6,7 +6,11 @@ using Microsoft.Extensions.Options;
 
 namespace Batch.Jobs.Tests.Security;
 
-/// <summary>Receivers of webhooks that answer as no server should.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public class Alone;
+
+/// <summary>Receivers of webhooks that answer as no server should. Alone in the process while they run: one measures it.</summary>
+[Collection(nameof(Alone))]
 public sealed class ReceiverTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
