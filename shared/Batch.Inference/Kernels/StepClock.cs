@@ -35,17 +35,17 @@ internal enum StepPhase
 internal sealed class StepClock
 {
     [ThreadStatic]
-    private static StepClock? t_running;
+    private static StepClock? _running;
 
     private readonly long[] _ticks = new long[Enum.GetValues<StepPhase>().Length];
     private StepPhase _phase;
     private long _since;
 
     /// <summary>Measures the calling thread from now on.</summary>
-    public void Start() => (t_running, _since) = (this, Stopwatch.GetTimestamp());
+    public void Start() => (_running, _since) = (this, Stopwatch.GetTimestamp());
 
     /// <summary>Of the calling thread, until it is disposed of.</summary>
-    public static Lap In(StepPhase phase) => new(t_running, phase);
+    public static Lap In(StepPhase phase) => new(_running, phase);
 
     /// <summary>Seconds in each phase so far, as <see cref="StepPhase"/> counts them. Any thread; the phase under way is not in it.</summary>
     public double[] Seconds() => Array.ConvertAll(_ticks, ticks => ticks / (double)Stopwatch.Frequency);
