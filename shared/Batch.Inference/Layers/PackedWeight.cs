@@ -8,7 +8,7 @@ namespace Batch.Inference.Layers;
 
 /// <summary>
 /// A weight packed into tiles of 32 outputs, each of which is read from memory straight through: as it is, or rounded to 8 bits with a scale for each output. Where the
-/// processor does not multiply what is stored, a piece at a time becomes what it does, exactly, in its cache. A row's product is bit for bit the same whatever rows share the call.
+/// processor does not multiply what is stored, it becomes what it does, exactly, in its registers or, a piece at a time, in its cache. A row's product is bit for bit the same whatever rows share the call.
 /// </summary>
 internal abstract unsafe class PackedWeight(int inputs, int outputs, ScalarType dtype)
 {
@@ -93,6 +93,10 @@ internal sealed unsafe class PackedWeight<T> : PackedWeight
             if (rows == 1)
             {
                 TileKernel<T>.MultiplyOne(length, (float*)x + start, weight, product, oddFirst: Computes == ScalarType.BFloat16, add: start > 0);
+            }
+            else if (Computes == ScalarType.Float32 && Vector512.IsHardwareAccelerated)
+            {
+                TileKernel<T>.Multiply(rows, length, (float*)x + start, Inputs, weight, product, add: start > 0);
             }
             else if (IsWhole)
             {
