@@ -30,21 +30,13 @@ internal static class EngineCommand
         Devices.Resolve("cpu");
         var ceilings = Ceilings.Measure();
         var rows = new List<Row>();
-        foreach (var shape in shapes.Select(ModelShape.Parse))
+        await ModelShape.ForEachAsync(shapes, async (shape, folder) =>
         {
-            var folder = shape.WriteFolder();
-            try
+            foreach (var dtype in dtypes)
             {
-                foreach (var dtype in dtypes)
-                {
-                    rows.AddRange(await MeasureAsync(shape, folder, dtype, batches, ceilings));
-                }
+                rows.AddRange(await MeasureAsync(shape, folder, dtype, batches, ceilings));
             }
-            finally
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        }
+        });
         if (json)
         {
             Console.WriteLine(JsonSerializer.Serialize(new { ceilings, rows }, Settings.SnakeCase));

@@ -20,6 +20,23 @@ internal sealed record ModelShape(string Name, object Config, long MatrixParamet
     public static ModelShape Parse(string name) =>
         All.FirstOrDefault(s => s.Name == name) ?? throw new ArgumentException($"--shape is {string.Join(", ", All.Select(s => s.Name))}; was '{name}'");
 
+    /// <summary>Measures shapes one after the other, each with its folder, which is deleted afterwards.</summary>
+    public static async Task ForEachAsync(string[] names, Func<ModelShape, string, Task> measure)
+    {
+        foreach (var shape in names.Select(Parse))
+        {
+            var folder = shape.WriteFolder();
+            try
+            {
+                await measure(shape, folder);
+            }
+            finally
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
     /// <summary>Writes a Hugging Face folder of the shape into a temporary place; the caller deletes it.</summary>
     public string WriteFolder()
     {

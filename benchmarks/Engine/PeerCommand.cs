@@ -43,27 +43,19 @@ internal static class PeerCommand
     {
         Devices.Resolve("cpu");
         var rows = new List<Row>();
-        foreach (var shape in shapes.Select(ModelShape.Parse))
+        await ModelShape.ForEachAsync(shapes, async (shape, folder) =>
         {
-            var folder = shape.WriteFolder();
-            try
+            foreach (var dtype in dtypes)
             {
-                foreach (var dtype in dtypes)
+                var gguf = Path.Combine(folder, $"{dtype}.gguf");
+                GgufCheckpoint.Write(folder, gguf, dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
+                foreach (var batch in batches)
                 {
-                    var gguf = Path.Combine(folder, $"{dtype}.gguf");
-                    GgufCheckpoint.Write(folder, gguf, dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
-                    foreach (var batch in batches)
-                    {
-                        rows.AddRange(await CompareAsync(shape.Name, folder, gguf, dtype, batch, rounds, threads));
-                    }
-                    File.Delete(gguf);
+                    rows.AddRange(await CompareAsync(shape.Name, folder, gguf, dtype, batch, rounds, threads));
                 }
+                File.Delete(gguf);
             }
-            finally
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        }
+        });
         return rows;
     }
 

@@ -16,26 +16,18 @@ internal static class StepProfile
     {
         Devices.Resolve("cpu");
         var rows = new List<Row>();
-        foreach (var shape in shapes.Select(ModelShape.Parse))
+        await ModelShape.ForEachAsync(shapes, async (shape, folder) =>
         {
-            var folder = shape.WriteFolder();
-            try
+            foreach (var dtype in dtypes)
             {
-                foreach (var dtype in dtypes)
+                await using var engine = BenchmarkEngine.Load(folder, dtype, profile: true);
+                await engine.WarmUpAsync(8);
+                foreach (var batch in batches)
                 {
-                    await using var engine = BenchmarkEngine.Load(folder, dtype, profile: true);
-                    await engine.WarmUpAsync(8);
-                    foreach (var batch in batches)
-                    {
-                        rows.Add(await MeasureAsync(engine, shape.Name, dtype, batch));
-                    }
+                    rows.Add(await MeasureAsync(engine, shape.Name, dtype, batch));
                 }
             }
-            finally
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        }
+        });
         if (json)
         {
             Console.WriteLine(JsonSerializer.Serialize(rows, Settings.SnakeCase));
