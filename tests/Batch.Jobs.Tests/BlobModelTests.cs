@@ -22,6 +22,7 @@ public sealed class BlobModelTests : IDisposable
     private readonly BlobServiceClient _account;
     private readonly BlobContainerClient _container;
     private readonly BlobModel _model;
+    private readonly BlobModel _wholeModel; // in ranges that do for one of megabytes
     private readonly string _folder = $"m{Guid.NewGuid():N}";
     private readonly DirectoryInfo _cache = Directory.CreateTempSubdirectory("batch-models-");
 
@@ -33,6 +34,7 @@ public sealed class BlobModelTests : IDisposable
         _account = new BlobServiceClient(storage.ConnectionString);
         _container = _account.GetBlobContainerClient("models");
         _model = new BlobModel(clients, new DefaultAzureCredential()) { RangeLength = 1000 };
+        _wholeModel = new BlobModel(clients, new DefaultAzureCredential()) { RangeLength = 1 << 18 };
     }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -111,7 +113,7 @@ public sealed class BlobModelTests : IDisposable
     {
         var weights = RandomNumberGenerator.GetBytes(5_000);
         var hash = Convert.ToHexStringLower(SHA256.HashData(isRight ? weights : "else"u8));
-        await UploadAsync(("model.safetensors", weights), ("SHA256SUMS", Encoding.UTF8.GetBytes($"{hash}  model.safetensors\n{hash}  not-here.bin\n")));
+        await UploadAsync(("model.safetensors", weights), ("SHA256SUMS", Encoding.UTF8.GetBytes($"{hash}  SHA256SUMS\n{hash}  model.safetensors\n{hash}  not-here.bin\n")));
 
         if (isRight)
         {
@@ -173,12 +175,64 @@ public sealed class BlobModelTests : IDisposable
         var options = Streamed();
         options.Device = "cpu";
 
-        await using var streamed = LlmEngine.Load(await _model.FetchAsync(options, new Progress(_ => { }), Cancellation));
+        await using var streamed = LlmEngine.Load(await _wholeModel.FetchAsync(options, new Progress(_ => { }), Cancellation));
         await using var local = LlmEngine.Load(new EngineOptions { ModelPath = source, Device = "cpu" });
 
         // Of every tensor's bytes as they were read.
         Assert.Equal(local.Model.Identity, streamed.Model.Identity);
         Assert.DoesNotContain(Directory.EnumerateFiles(_cache.FullName, "*", SearchOption.AllDirectories), file => file.Contains("safetensors", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Stream_HoldsTheWeightsToTheListOfHashes_AndReadsThemOnce()
+    {
+        var files = Directory.EnumerateFiles(Path.Combine(Repository, "models", "draft-5m")).ToDictionary(file => Path.GetFileName(file), File.ReadAllBytes);
+        var (weights, list) = (files["model.safetensors"], string.Concat(files.Select(file => $"{Convert.ToHexStringLower(SHA256.HashData(file.Value))}  {file.Key}\n")));
+        await UploadAsync([.. files.Select(file => (file.Key, file.Value)), ("SHA256SUMS", Encoding.UTF8.GetBytes(list))]);
+        var options = Streamed();
+        options.Device = "cpu";
+        var found = await _wholeModel.FetchAsync(options, new Progress(_ => { }), Cancellation);
+        var before = _downloads.Bytes;
+
+        await using var streamed = LlmEngine.Load(found);
+        await using var local = LlmEngine.Load(new EngineOptions { ModelPath = Path.Combine(Repository, "models", "draft-5m"), Device = "cpu" });
+
+        Assert.Equal(weights.Length, _downloads.Bytes - before);
+        Assert.Equal(local.Model.Identity, streamed.Model.Identity);
+    }
+
+    [Theory]
+    [InlineData(0.01)]
+    [InlineData(0.5)]
+    [InlineData(1)]
+    public async Task Stream_RefusesWeightsOfAnotherHash_BeforeTheEngineIsThere(double place)
+    {
+        var files = Directory.EnumerateFiles(Path.Combine(Repository, "models", "draft-5m")).ToDictionary(file => Path.GetFileName(file), File.ReadAllBytes);
+        var weights = files["model.safetensors"];
+        var wanted = Convert.ToHexStringLower(SHA256.HashData(weights));
+        var header = 8 + BitConverter.ToInt64(weights);
+        weights[header + (long)(place * (weights.Length - header - 1))] ^= 1;
+        await UploadAsync([.. files.Select(file => (file.Key, file.Value)), ("SHA256SUMS", Encoding.UTF8.GetBytes($"{wanted} *./model.safetensors\n"))]);
+        var options = Streamed();
+        options.Device = "cpu";
+        var found = await _wholeModel.FetchAsync(options, new Progress(_ => { }), Cancellation);
+
+        var error = Assert.Throws<InvalidDataException>(() => LlmEngine.Load(found));
+
+        Assert.Contains($"{_folder}/model.safetensors has SHA-256 {Convert.ToHexStringLower(SHA256.HashData(weights))}, SHA256SUMS says {wanted}", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("SHA256 (model.safetensors) = e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
+    [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85  model.safetensors")]
+    [InlineData("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  ")]
+    public async Task Fetch_RefusesAListOfHashesThatIsNone_ByLine(string line)
+    {
+        await UploadAsync(("model.safetensors", []), ("SHA256SUMS", Encoding.UTF8.GetBytes($"\n{line}\n")));
+
+        var error = await Assert.ThrowsAsync<InvalidDataException>(FetchAsync);
+
+        Assert.Contains($"SHA256SUMS, line 2: '{line}' is none of 64 hexadecimal digits", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

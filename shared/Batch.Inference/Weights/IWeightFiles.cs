@@ -17,6 +17,9 @@ public interface IWeightFile : IDisposable
 
     long Length { get; }
 
+    /// <summary>Whether it has to be read once, from its first byte to its last: it is held to a hash on the way, and the last read throws where that is another.</summary>
+    bool InOrder { get; }
+
     /// <summary>Fills the beginning of <paramref name="target"/> with bytes from <paramref name="at"/> on and gives their number; 0 at the end.</summary>
     int Read(long at, Span<byte> target);
 }

@@ -25,6 +25,8 @@ internal sealed class LocalWeightFile : IWeightFile
 
     public long Length { get; }
 
+    public bool InOrder => false;
+
     public int Read(long at, Span<byte> target) => RandomAccess.Read(_file, target, at);
 
     public void Dispose() => _file.Dispose();

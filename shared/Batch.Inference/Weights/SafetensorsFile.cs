@@ -26,6 +26,9 @@ internal sealed class SafetensorsFile : IDisposable
 
     public string Path => _file.Path;
 
+    /// <inheritdoc cref="IWeightFile.InOrder"/>
+    public bool InOrder => _file.InOrder;
+
     public IReadOnlyDictionary<string, TensorEntry> Entries { get; }
 
     public static SafetensorsFile Open(string path) => Open(new LocalWeightFile(path));

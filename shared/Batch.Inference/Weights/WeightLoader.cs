@@ -19,6 +19,8 @@ internal class WeightLoader : IDisposable
     private readonly string _folder;
     private readonly ScalarType _dtype;
     private readonly SortedDictionary<string, UInt128> _hashes = new(StringComparer.Ordinal); // of the tensors handed out
+    private readonly Dictionary<SafetensorsFile, Queue<TensorEntry>> _toCome = []; // of the files that are read in order
+    private readonly Dictionary<string, Tensor> _ahead = []; // read before they were asked for
     private readonly IProgress<LoadProgress>? _progress;
     private readonly long _bytes;
     private long _bytesRead;
@@ -42,6 +44,10 @@ internal class WeightLoader : IDisposable
             _tensors = ShardIndex.Open(folder, _files, files);
             _unused = [.. _tensors.Keys];
             _bytes = _tensors.Values.Sum(t => t.Entry.Length);
+            foreach (var file in _files.Where(file => file.InOrder))
+            {
+                _toCome[file] = new(file.Entries.Values.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Length));
+            }
             Placement = LayerPlacement.Spread(devices, _tensors.ToDictionary(t => t.Key, t => t.Value.Entry.Length));
         }
         catch
@@ -79,13 +85,13 @@ internal class WeightLoader : IDisposable
         }
         _unused.Remove(name);
         Parameters += shape.Aggregate(1L, (a, b) => a * b);
-        return Read(file, entry);
+        return file.InOrder ? ReadInOrder(file, entry) : Read(file, entry);
     }
 
     /// <summary>Drops tensors that carry no parameters, such as the causal masks in old GPT-2 files.</summary>
     public void Ignore(Func<string, bool> isBuffer) => _unused.RemoveWhere(name => isBuffer(name));
 
-    /// <summary>Throws when the files hold tensors that the model did not take.</summary>
+    /// <summary>Throws when the files hold tensors that the model did not take, and when a file that is read in order has not the hash it should.</summary>
     public void EnsureAllUsed()
     {
         if (_unused.Count > 0)
@@ -93,6 +99,14 @@ internal class WeightLoader : IDisposable
             var names = string.Join(", ", _unused.Order().Take(5));
             throw new InvalidDataException($"{_folder}: {_unused.Count} tensors belong to no parameter of this model: {names}{(_unused.Count > 5 ? ", …" : "")}");
         }
+        foreach (var (file, toCome) in _toCome)
+        {
+            while (toCome.TryDequeue(out var entry))
+            {
+                Pass(file, entry);
+            }
+        }
+        DropAhead();
     }
 
     /// <summary>
@@ -112,6 +126,7 @@ internal class WeightLoader : IDisposable
     public void Dispose()
     {
         _files.ForEach(f => f.Dispose());
+        DropAhead();
         _buffer?.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -120,14 +135,7 @@ internal class WeightLoader : IDisposable
     // Piece by piece, so that converting takes no second copy of a tensor; hashed on the way.
     protected virtual Tensor Read(SafetensorsFile file, TensorEntry entry)
     {
-        var stored = entry.DType switch
-        {
-            "F64" => ScalarType.Float64,
-            "F32" => ScalarType.Float32,
-            "F16" => ScalarType.Float16,
-            "BF16" => ScalarType.BFloat16,
-            _ => throw new NotSupportedException($"{file.Path}: tensor '{entry.Name}' is {entry.DType}; F64, F32, F16 and BF16 can be loaded"),
-        };
+        var stored = TypeOf(entry.DType) ?? throw new NotSupportedException($"{file.Path}: tensor '{entry.Name}' is {entry.DType}; F64, F32, F16 and BF16 can be loaded");
         var hash = new XxHash128();
         hash.Append(Encoding.UTF8.GetBytes($"{entry.DType} [{string.Join(", ", entry.Shape)}]\n"));
         var device = Placement.Of(entry.Name);
@@ -152,6 +160,60 @@ internal class WeightLoader : IDisposable
         }
         _hashes[entry.Name] = hash.GetCurrentHashAsUInt128();
         return result;
+    }
+
+    // Of those that can be loaded.
+    private static ScalarType? TypeOf(string dtype) => dtype switch
+    {
+        "F64" => ScalarType.Float64,
+        "F32" => ScalarType.Float32,
+        "F16" => ScalarType.Float16,
+        "BF16" => ScalarType.BFloat16,
+        _ => null,
+    };
+
+    // What lies before it in its file, and is wanted, waits on its own device until it is asked for.
+    private Tensor ReadInOrder(SafetensorsFile file, TensorEntry entry)
+    {
+        while (!_ahead.ContainsKey(entry.Name) && _toCome[file].TryDequeue(out var next) && next.Name != entry.Name)
+        {
+            if (_unused.Contains(next.Name) && TypeOf(next.DType) is not null)
+            {
+                _ahead.Add(next.Name, Read(file, next).DetachFromDisposeScope());
+            }
+            else
+            {
+                Pass(file, next);
+            }
+        }
+        if (!_ahead.Remove(entry.Name, out var ahead))
+        {
+            return Read(file, entry);
+        }
+        using (ahead)
+        {
+            return ahead.alias(); // in the caller's scope
+        }
+    }
+
+    // Reads what nobody wants, for its file's hash.
+    private void Pass(SafetensorsFile file, TensorEntry entry)
+    {
+        for (long at = 0; at < entry.Length; at += PieceLength)
+        {
+            using var piece = Buffer(ScalarType.Byte).narrow(0, 0, Math.Min(PieceLength, entry.Length - at));
+            file.Read(entry, at, piece.bytes);
+        }
+    }
+
+    private void DropAhead()
+    {
+        foreach (var (name, tensor) in _ahead)
+        {
+            _hashes.Remove(name);
+            tensor.Dispose();
+        }
+        _ahead.Clear();
     }
 
     private Tensor Buffer(ScalarType dtype)

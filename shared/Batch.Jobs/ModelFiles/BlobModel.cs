@@ -36,8 +36,7 @@ public sealed class BlobModel(StorageClients clients, TokenCredential credential
 
         var (container, prefix) = Open(options.ModelPath);
         var found = await ListAsync(container, prefix, options.ModelPath, cancellationToken);
-        var weights = options.StreamWeights ? new BlobWeights(container, prefix, [.. found.Where(IsWeights)], RangeLength ?? BlobWeights.UsualRange, cancellationToken) : null;
-        var blobs = weights is null ? found : [.. found.Where(blob => !IsWeights(blob))];
+        var blobs = options.StreamWeights ? [.. found.Where(blob => !IsWeights(blob))] : found;
         var folder = Path.Combine(options.ModelCache, container.AccountName, container.Name, prefix.TrimEnd('/'));
         Directory.CreateDirectory(folder);
         var whole = blobs.Sum(blob => blob.Length);
@@ -49,8 +48,14 @@ public sealed class BlobModel(StorageClients clients, TokenCredential credential
             done += blob.Length;
         }
 
-        await Checksums.VerifyAsync(folder, blobs.Select(blob => blob.Name), cancellationToken);
-        return options.At(folder, weights);
+        IReadOnlyDictionary<string, string> sums = new Dictionary<string, string>();
+        if (blobs.Exists(blob => blob.Name == Checksums.FileName))
+        {
+            sums = await Checksums.ReadAsync(folder, cancellationToken);
+            await Checksums.VerifyAsync(folder, blobs.Select(blob => blob.Name), sums, cancellationToken);
+        }
+
+        return options.At(folder, options.StreamWeights ? new BlobWeights(container, prefix, [.. found.Where(IsWeights)], sums, RangeLength ?? BlobWeights.UsualRange, cancellationToken) : null);
     }
 
     private static bool IsWeights(RemoteFile file) => file.Name.EndsWith(".safetensors", StringComparison.Ordinal);
