@@ -5,11 +5,14 @@
 #   docker build --build-context model=/models/Llama-3.2-1B --build-arg MODEL_NAME=Llama-3.2-1B …   with another model baked in
 #   docker build -t batch-dev --target dev .                                for interactive work: SSH and notebooks
 # Bases are pinned by digest where the two arguments give one: --build-arg WORKER_DIGEST=@sha256:…
+# The image lists its packages in /opt/sbom; `docker buildx build --sbom=true --provenance=mode=max` attests to them, and to those of the bases, in the registry.
 
 ARG SDK_DIGEST=""
 ARG WORKER_DIGEST=""
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0${SDK_DIGEST} AS build
+# --sbom=true then looks into this stage too.
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
 ARG ACCELERATOR=cuda
 WORKDIR /source
 COPY . .
@@ -25,11 +28,22 @@ RUN mkdir /publish/native \
     && find . -maxdepth 1 -name '*.so*' -size +1M -exec mv -t /publish/native {} + \
     && find /publish/native -type f -exec touch --date=@0 {} +
 
+# What is published, as CycloneDX: the worker's packages, and those of the extensions that the host itself loads. A list without them ends the build.
+FROM build AS sbom
+ARG VERSION=0.0.0
+RUN --mount=type=cache,id=batch-nuget,target=/root/.nuget/packages,sharing=locked \
+    dotnet tool restore \
+    && list() { dotnet CycloneDX "$1" --disable-package-restore --spec-version 1.6 --output-format Json --output /sbom --filename "$2.cdx.json" --set-name "$2" --set-version "$VERSION" \
+         && grep -q "pkg:nuget/$3@" "/sbom/$2.cdx.json"; } \
+    && list functions/Batch.Functions.csproj batch-worker TorchSharp \
+    && list "$(find functions/obj/Release -name WorkerExtensions.csproj)" batch-worker-extensions Microsoft.Azure.WebJobs.Extensions.Storage.Queues
+
 # Replaced by --build-context model=FOLDER.
 FROM scratch AS model
 COPY models/draft-5m/ /
 
 FROM mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0${WORKER_DIGEST} AS worker
+ARG WORKER_DIGEST
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 ARG MODEL_NAME=draft-5m
@@ -37,7 +51,9 @@ LABEL org.opencontainers.image.title="Batch worker" \
       org.opencontainers.image.description="Queue-driven text generation on Azure Functions" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0${WORKER_DIGEST}" \
+      batch.sbom="/opt/sbom/batch-worker.cdx.json /opt/sbom/batch-worker-extensions.cdx.json"
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
     ASPNETCORE_URLS=http://+:8080 \
@@ -49,6 +65,7 @@ RUN chown -R $APP_UID /azure-functions-host /home
 COPY --from=build /publish/native/ /home/site/wwwroot/
 COPY --from=model / /opt/models/${MODEL_NAME}/
 COPY --from=build /publish/app/ /home/site/wwwroot/
+COPY --from=sbom /sbom/ /opt/sbom/
 USER $APP_UID
 EXPOSE 8080
 # The host itself, not the base's start script: a shell as the first process would not pass SIGTERM on.

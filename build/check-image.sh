@@ -41,7 +41,9 @@ done
 mkdir -p "$work"/usr/{upper,work,merged}
 mount -t overlay overlay -o "lowerdir=/usr,upperdir=$work/usr/upper,workdir=$work/usr/work" "$work/usr/merged"
 mkdir -p "$work/model" && printf '{}' > "$work/model/config.json"
-build() { buildah bud -q --pull-never --layers -v "$work/usr/merged:/usr" --build-arg ACCELERATOR="$accelerator" --build-arg VERSION=1.2.3 "$@" . > /dev/null; }
+build() {
+  buildah bud --pull-never --layers -v "$work/usr/merged:/usr" --build-arg ACCELERATOR="$accelerator" --build-arg VERSION=1.2.3 "$@" . > "$work/log" 2>&1 || { tail -n 40 "$work/log"; fail "the build ended: $*"; }
+}
 build --target worker -t batch-worker:check
 build --target worker -t batch-worker:model --build-context "model=$work/model" --build-arg MODEL_NAME=other
 build --target dev -t batch-worker:dev
@@ -76,6 +78,19 @@ for file in home/site/wwwroot/{host.json,functions.metadata,worker.config.json,e
 done
 for file in Batch.LocalHost.dll local.settings.sample.json libtorch_python.so libnnapi_backend.so; do
   [ ! -e "$folder/home/site/wwwroot/$file" ] || fail "in the image, and should not be: $file"
+done
+# Every package of which something is published is in the list that the label names.
+published() { awk -F'"' '/"libraries"/ { on = 1 } on && /^    "/ { name = $2 } on && /"type": "package"/ { print name }' "$1"; }
+for list in $(buildah inspect --format '{{index .OCIv1.Config.Labels "batch.sbom"}}' batch-worker:last); do
+  [ -s "$folder$list" ] || fail "missing in the image, though its label names it: $list"
+done
+for pair in batch-worker:Batch.Functions.deps.json batch-worker-extensions:.azurefunctions/function.deps.json; do
+  packages=$(published "$folder/home/site/wwwroot/${pair#*:}")
+  [ -n "$packages" ] || fail "no package in ${pair#*:}"
+  for package in $packages; do
+    grep -qF "\"pkg:nuget/${package/\//@}\"" "$folder/opt/sbom/${pair%:*}.cdx.json" || fail "$package is published and not in ${pair%:*}.cdx.json"
+  done
+  echo "${pair%:*}.cdx.json lists all $(wc -w <<< "$packages") packages published"
 done
 command=$(buildah inspect --format '{{index .OCIv1.Config.Cmd 0}}' batch-worker:last)
 buildah inspect --format 'ports {{.OCIv1.Config.ExposedPorts}}, first process {{.OCIv1.Config.Cmd}}, labels {{.OCIv1.Config.Labels}}' batch-worker:last

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Xunit;
@@ -8,6 +7,7 @@ namespace Batch.Infra.Tests;
 /// <summary>The functions compiled against the official isolated worker, as the container builds them: what its SDK writes down for the host is what the source declares.</summary>
 public sealed class AzureFlavourTests
 {
+    private static readonly string Artifacts = Path.Combine(Repository.Folder, "tests", "Batch.Infra.Tests", "obj", "azure");
     private static readonly string[] Sources = [.. Repository.SourceFiles("functions").Select(File.ReadAllText)];
 
     [Fact]
@@ -29,32 +29,37 @@ public sealed class AzureFlavourTests
         Assert.False(File.Exists(Path.Combine(output, "Batch.LocalHost.dll")), "the local host is in the Azure flavour");
     }
 
+    [Fact]
+    public async Task Sbom_ListsEveryPackageOfWhichSomethingIsPublished()
+    {
+        var output = await BuildAsync();
+
+        await AssertListedAsync("functions/Batch.Functions.csproj", Path.Combine(output, "Batch.Functions.deps.json"));
+        // What the host itself loads for the triggers.
+        var extensions = Assert.Single(Directory.GetFiles(Path.Combine(Artifacts, "obj", "Batch.Functions"), "WorkerExtensions.csproj", SearchOption.AllDirectories));
+        await AssertListedAsync(extensions, Path.Combine(output, ".azurefunctions", "function.deps.json"));
+    }
+
+    private static async Task AssertListedAsync(string project, string dependencies)
+    {
+        var sbom = await Sbom.WriteAsync(project, Artifacts);
+        var published = JsonElement.Parse(await File.ReadAllTextAsync(dependencies, TestContext.Current.CancellationToken)).GetProperty("libraries").EnumerateObject()
+            .Where(library => library.Value.GetProperty("type").GetString() == "package").Select(library => library.Name).ToList();
+
+        Assert.NotEmpty(published);
+        Assert.Subset(sbom.Packages.Select(package => $"{package.Name}/{package.Version}").ToHashSet(StringComparer.OrdinalIgnoreCase), published.ToHashSet(StringComparer.OrdinalIgnoreCase));
+    }
+
     // Into folders of its own, beside those of the default flavour; from the second time on nearly nothing is built. The sources have been analysed there.
     private static async Task<string> BuildAsync()
     {
-        var artifacts = Path.Combine(Repository.Folder, "tests", "Batch.Infra.Tests", "obj", "azure");
-        string[] arguments = ["functions/Batch.Functions.csproj", "-p:FunctionsHost=Azure", "--artifacts-path", artifacts, "-p:RunAnalyzers=false", "-p:GenerateDocumentationFile=false", "-v", "q", "-nodeReuse:false"];
-        var (code, log) = await DotnetAsync(["restore", .. arguments]);
+        string[] arguments = ["functions/Batch.Functions.csproj", "-p:FunctionsHost=Azure", "--artifacts-path", Artifacts, "-p:RunAnalyzers=false", "-p:GenerateDocumentationFile=false", "-v", "q", "-nodeReuse:false"];
+        var (code, log) = await Dotnet.RunAsync(["restore", .. arguments]);
         Assert.SkipWhen(code != 0 && Regex.IsMatch(log, "NU110[12]|NU1301"), $"The packages of the Azure flavour cannot be had here: {log}");
         Assert.True(code == 0, log);
-        (code, log) = await DotnetAsync(["build", .. arguments, "--no-restore"]);
+        (code, log) = await Dotnet.RunAsync(["build", .. arguments, "--no-restore"]);
         Assert.True(code == 0, log);
-        return Path.Combine(artifacts, "bin", "Batch.Functions", "debug");
-    }
-
-    private static async Task<(int Code, string Log)> DotnetAsync(string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = Repository.Folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
-        {
-            start.Environment.Remove(name); // of the run that these tests are in
-        }
-
-        var cancellationToken = TestContext.Current.CancellationToken;
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(cancellationToken), process.StandardError.ReadToEndAsync(cancellationToken));
-        await process.WaitForExitAsync(cancellationToken);
-        return (process.ExitCode, await output + await error);
+        return Path.Combine(Artifacts, "bin", "Batch.Functions", "debug");
     }
 
     private static JsonElement Trigger(JsonElement function) =>

@@ -45,7 +45,7 @@ public sealed class PipelineTests
     {
         var stages = Regex.Matches(Repository.Read("Dockerfile"), @"(?m)^FROM (\S+)(?: AS (\S+))?$");
 
-        Assert.Equal(["build", "model", "worker", "dev", ""], stages.Select(stage => stage.Groups[2].Value));
+        Assert.Equal(["build", "sbom", "model", "worker", "dev", ""], stages.Select(stage => stage.Groups[2].Value));
         Assert.Equal("worker", stages[^1].Groups[1].Value);
     }
 
