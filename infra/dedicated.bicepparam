@@ -10,3 +10,11 @@ param device = 'cuda:0+cuda:1'
 param modelBlob = 'my-model'
 param minReplicas = 1
 param maxReplicas = 2
+param settings = {
+  Engine: { MaxBatchedTokens: 2048, GpuMemoryUtilization: '0.85' }
+  Batches: { TenantWeights: { research: '2' } }
+  // A small one beside it, on the first GPU.
+  Models: {
+    draft: { ModelPath: '/opt/models/draft-5m', Device: 'cuda:0', CacheTokens: 65536 }
+  }
+}

@@ -1,6 +1,10 @@
 targetScope = 'subscription'
 
-import { gpuProfiles, gpuProfileType, modelsContainer } from 'modules/types.bicep'
+import { checkConsumers, checkDevice, checkDType, checkModelShare, checkReplicas, checkResources, checkSettings } from 'modules/checks.bicep'
+import { weightsType } from 'modules/engineSettings.bicep'
+import { namesFor } from 'modules/names.bicep'
+import { appSettings, decidedSettings, environmentVariables } from 'modules/settings.bicep'
+import { gpuProfileType, modelsContainer } from 'modules/types.bicep'
 
 @description('Required. Name of the azd environment; part of the resource group\'s name and the seed of every other name.')
 @minLength(1)
@@ -43,11 +47,6 @@ param replicaQuota int = 0
 @description('Optional. How queues drive replicas: rules that the platform derives from the triggers (native), or KEDA rules in the template (explicit).')
 param scaling 'native' | 'explicit' = 'native'
 
-@description('Optional. Jobs that one replica works on at once: batchSize + newBatchThreshold of host.json.')
-@minValue(1)
-@maxValue(64)
-param jobsPerReplica int = 32
-
 @description('Optional. Who reaches the HTTP API: callers outside the environment (the internet, or the virtual network with isolateNetwork), or only apps inside it.')
 param ingress 'external' | 'internal' = 'internal'
 
@@ -61,12 +60,15 @@ param modelBlob string = ''
 param device 'auto' | 'cpu' | 'cuda' | 'cuda:*' | 'cuda:0+cuda:1' | 'cuda:0+cuda:1+cuda:2+cuda:3' = 'cuda'
 
 @description('Optional. Weights\' type; auto takes bfloat16 where the GPU has it, else float16.')
-param dtype 'auto' | 'float32' | 'bfloat16' | 'float16' = 'auto'
+param dtype weightsType = 'auto'
 
 @description('Optional. Days for which jobs, batches and files are kept after their end, and what was written into outputs after its last change.')
 @minValue(1)
 @maxValue(3650)
 param retentionDays int = 30
+
+@description('Optional. Settings of the program that no other parameter decides, such as { Engine: { CacheTokens: 200000 } }; what is left out has its default.')
+param settings appSettings = {}
 
 @description('Optional. Also make an Event Grid topic for the events.')
 param eventGrid bool = false
@@ -110,43 +112,25 @@ param budgetStartDate string = ''
 
 var tags = { 'azd-env-name': environmentName }
 var token = toLower(uniqueString(subscription().id, environmentName, location))
-var identityName = 'id-${token}'
-var storageName = 'st${token}'
-var registryName = 'cr${token}'
-var appInsightsName = 'appi-${token}'
-var topicName = 'evgt-${token}'
-var modelStorageName = 'stm${token}'
-var vaultName = 'kv-${token}'
+var hasModelShare = checkModelShare(modelShareGiB, isolateNetwork, modelPath, modelBlob)
+var names = namesFor(token, { topic: eventGrid, vault: keyVault, modelShare: hasModelShare })
 var publicNetworkAccess = isolateNetwork ? 'Disabled' : 'Enabled'
-var hasModelShare = modelShareGiB == 0
-  ? false
-  : modelShareGiB < 100
-      ? fail('modelShareGiB is less than 100, the smallest NFS share')
-      : isolateNetwork ? true : fail('modelShareGiB needs isolateNetwork: NFS has no keys, the network guards it')
-var weightsType = dtype == 'bfloat16' && contains(gpuProfile, 'T4')
-  ? fail('dtype bfloat16 needs an A100: a T4 computes it in software; take float16 or auto')
-  : dtype
-var gpus = gpuProfiles[gpuProfile].gpus
-var devices = device == 'cuda' && gpus > 1
-  ? fail('device cuda uses one GPU of the several that gpuProfile has: take cuda:*, or name all of them with + between')
-  : contains(device, '+') && length(split(device, '+')) != gpus
-      ? fail('device must name as many GPUs as gpuProfile has')
-      : device
-var cpu = replicaCpu <= gpuProfiles[gpuProfile].cpu
-  ? replicaCpu == 0 ? gpuProfiles[gpuProfile].cpu : replicaCpu
-  : fail('replicaCpu is more than gpuProfile has')
-var memoryGiB = replicaMemoryGiB <= gpuProfiles[gpuProfile].memoryGiB
-  ? replicaMemoryGiB == 0 ? gpuProfiles[gpuProfile].memoryGiB : replicaMemoryGiB
-  : fail('replicaMemoryGiB is more than gpuProfile has')
-var mostReplicas = replicaQuota == 0 || maxReplicas <= replicaQuota
-  ? maxReplicas
-  : fail('maxReplicas is greater than replicaQuota: replicas beyond the quota never start')
-var engineModel = empty(modelBlob)
-  ? modelPath
-  : hasModelShare
-      ? fail('modelBlob and modelShareGiB exclude each other: with a share the model is modelPath, below /models')
-      : 'https://${storageName}.blob.${environment().suffixes.storage}/${modelsContainer}/${modelBlob}'
-var consumers = empty(eventConsumers) || eventGrid ? eventConsumers : fail('eventConsumers needs eventGrid')
+var consumers = checkConsumers(eventConsumers, eventGrid)
+var replicas = checkReplicas(minReplicas, maxReplicas, replicaQuota)
+var queueOptions = loadJsonContent('../host.json', 'extensions.queues')
+var jobsPerReplica = queueOptions.batchSize + queueOptions.newBatchThreshold
+var decided decidedSettings = {
+  Engine: {
+    ModelCache: '/tmp/batch-models'
+    StreamWeights: !empty(modelBlob)
+    Device: checkDevice(device, gpuProfile)
+    DType: checkDType(dtype, gpuProfile)
+    MaxSequences: jobsPerReplica
+  }
+  // Enough slices that every replica has work, and half as much again so that none waits for the dispatcher.
+  Batches: { Window: min(4096, max(96, maxReplicas * jobsPerReplica * 3 / 2)) }
+  Retention: { Days: retentionDays }
+}
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
@@ -156,14 +140,14 @@ resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
 
 module identity 'modules/identity.bicep' = {
   scope: group
-  params: { name: identityName, location: location, tags: tags }
+  params: { name: names.identity, location: location, tags: tags }
 }
 
 module monitoring 'modules/monitoring.bicep' = {
   scope: group
   params: {
-    workspaceName: 'log-${token}'
-    appInsightsName: appInsightsName
+    workspaceName: names.workspace
+    appInsightsName: names.appInsights
     location: location
     tags: tags
   }
@@ -171,13 +155,13 @@ module monitoring 'modules/monitoring.bicep' = {
 
 module network 'modules/network.bicep' = if (isolateNetwork) {
   scope: group
-  params: { name: 'vnet-${token}', location: location, tags: tags }
+  params: { name: names.network, location: location, tags: tags }
 }
 
 module storage 'modules/storage.bicep' = {
   scope: group
   params: {
-    name: storageName
+    name: names.storage
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
@@ -189,7 +173,7 @@ module storage 'modules/storage.bicep' = {
 module registry 'modules/registry.bicep' = {
   scope: group
   params: {
-    name: registryName
+    name: names.registry
     location: location
     tags: tags
     publicNetworkAccess: publicNetworkAccess
@@ -201,10 +185,10 @@ module topic 'modules/eventgrid.bicep' = if (eventGrid) {
   scope: group
   dependsOn: [storage]
   params: {
-    name: topicName
+    name: names.topic
     location: location
     tags: tags
-    storageAccountName: storageName
+    storageAccountName: names.storage
     consumers: consumers
     workspaceId: monitoring.outputs.workspaceId
     publicNetworkAccess: publicNetworkAccess
@@ -214,7 +198,7 @@ module topic 'modules/eventgrid.bicep' = if (eventGrid) {
 module vault 'modules/keyvault.bicep' = if (keyVault) {
   scope: group
   params: {
-    name: vaultName
+    name: names.vault
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
@@ -226,12 +210,7 @@ module roles 'modules/roles.bicep' = {
   scope: group
   dependsOn: [identity, monitoring, storage, registry, topic, vault]
   params: {
-    identityName: identityName
-    storageAccountName: storageName
-    registryName: registryName
-    appInsightsName: appInsightsName
-    topicName: eventGrid ? topicName : null
-    vaultName: keyVault ? vaultName : null
+    names: names
     operatorPrincipalId: operatorPrincipalId
     operatorPrincipalType: operatorPrincipalType
   }
@@ -246,17 +225,14 @@ module privateLinks 'modules/privateLinks.bicep' = if (isolateNetwork) {
     token: token
     networkId: network!.outputs.id
     subnetId: network!.outputs.endpointsSubnetId
-    storageAccountName: storageName
-    registryName: registryName
-    topicName: eventGrid ? topicName : null
-    vaultName: keyVault ? vaultName : null
+    names: names
   }
 }
 
 module modelShare 'modules/modelshare.bicep' = if (hasModelShare) {
   scope: group
   params: {
-    name: modelStorageName
+    name: names.modelStorage
     location: location
     tags: tags
     appsSubnetId: network!.outputs.appsSubnetId
@@ -268,7 +244,7 @@ module appsEnvironment 'modules/environment.bicep' = {
   scope: group
   dependsOn: [modelShare]
   params: {
-    name: 'cae-${token}'
+    name: names.environment
     location: location
     tags: tags
     gpuProfile: gpuProfile
@@ -276,7 +252,7 @@ module appsEnvironment 'modules/environment.bicep' = {
     maxMachines: maxReplicas
     subnetId: network.?outputs.appsSubnetId
     workspaceId: monitoring.outputs.workspaceId
-    modelShareAccount: hasModelShare ? modelStorageName : null
+    modelShareAccount: names.modelStorage
   }
 }
 
@@ -284,26 +260,27 @@ module app 'modules/app.bicep' = {
   scope: group
   dependsOn: [roles, privateLinks]
   params: {
-    name: 'ca-worker-${token}'
+    name: names.app
     location: location
     tags: tags
     environmentId: appsEnvironment.outputs.id
-    identityId: identity.outputs.id
-    identityClientId: identity.outputs.clientId
+    identity: { id: identity.outputs.id, clientId: identity.outputs.clientId }
     registryServer: registry.outputs.loginServer
-    appInsightsName: appInsightsName
-    storageAccountName: storageName
+    appInsightsName: names.appInsights
+    storageAccountName: names.storage
+    modelPath: empty(modelBlob)
+      ? modelPath
+      : 'https://${names.storage}.blob.${environment().suffixes.storage}/${modelsContainer}/${modelBlob}'
     topicEndpoint: topic.?outputs.endpoint ?? ''
-    retentionDays: retentionDays
+    settings: environmentVariables(
+      checkSettings(settings, decided, ingress == 'external' && !isolateNetwork, isolateNetwork),
+      decided
+    )
+    secretsVault: !webhookSecrets ? null : keyVault ? names.vault : fail('webhookSecrets needs keyVault')
     image: workerImage
-    resources: { cpu: cpu, memoryGiB: memoryGiB }
-    secretsVault: !webhookSecrets ? null : keyVault ? vaultName : fail('webhookSecrets needs keyVault')
-    engine: { modelPath: engineModel, device: devices, dtype: weightsType, streamWeights: !empty(modelBlob) }
+    resources: checkResources(gpuProfile, replicaCpu, replicaMemoryGiB)
     mountModels: hasModelShare
-    scaling: scaling
-    jobsPerReplica: jobsPerReplica
-    minReplicas: minReplicas <= maxReplicas ? minReplicas : fail('minReplicas is greater than maxReplicas')
-    maxReplicas: mostReplicas
+    scale: { rules: scaling, jobsPerReplica: jobsPerReplica, ...replicas }
     ingress: ingress
   }
 }
@@ -316,7 +293,7 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
     queueServiceId: storage.outputs.queueServiceId
-    topicName: eventGrid ? topicName : null
+    topicName: names.topic
     oldestMessageMinutes: oldestMessageMinutes
     emails: alertEmails
   }
@@ -325,7 +302,7 @@ module alerts 'modules/alerts.bicep' = {
 module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   scope: group
   params: {
-    name: 'budget-${token}'
+    name: names.budget
     amount: monthlyBudget
     startDate: empty(budgetStartDate) ? fail('monthlyBudget needs budgetStartDate') : budgetStartDate
     actionGroupId: alerts.outputs.actionGroupId
@@ -336,8 +313,8 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
 output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
-output AZURE_STORAGE_ACCOUNT_NAME string = storageName
-output AZURE_KEY_VAULT_NAME string = keyVault ? vaultName : ''
+output AZURE_STORAGE_ACCOUNT_NAME string = names.storage
+output AZURE_KEY_VAULT_NAME string = names.vault
 output WORKER_IDENTITY_CLIENT_ID string = identity.outputs.clientId
 output WORKER_APP_NAME string = app.outputs.name
 output WORKER_URL string = app.outputs.url

@@ -71,34 +71,16 @@ internal static partial class HostCheck
 
     private static IEnumerable<Finding> Scale(int jobs, string root)
     {
-        if (Number(root, ["infra", "main.bicepparam"], BicepParameter()) is { } given && given != jobs)
+        // The template for Container Apps reads host.json itself.
+        var manifest = Path.Combine(root, "infra", "kubernetes", "batch.yaml");
+        if (File.Exists(manifest) && KubernetesJobs().Match(File.ReadAllText(manifest)) is { Success: true } rule)
         {
-            yield return Finding.Problem(Area, $"jobsPerReplica in infra/main.bicepparam is {given}, a replica takes {jobs}", $"set jobsPerReplica to {jobs}");
-        }
-        else if (Number(root, ["infra", "main.bicep"], BicepDefault()) is { } standard)
-        {
-            yield return standard == jobs || Number(root, ["infra", "main.bicepparam"], BicepParameter()) == jobs
+            var length = int.Parse(rule.Groups[1].Value, CultureInfo.InvariantCulture);
+            yield return length == jobs
                 ? Finding.Ok(Area, $"the scale rules count {jobs} jobs for a replica, too")
-                : Finding.Problem(Area, $"jobsPerReplica in infra/main.bicep is {standard}, a replica takes {jobs}", $"set param jobsPerReplica = {jobs} in infra/main.bicepparam");
-        }
-
-        if (Number(root, ["infra", "kubernetes", "batch.yaml"], KubernetesJobs()) is { } length && length != jobs)
-        {
-            yield return Finding.Warning(Area, $"queueLength of batch-jobs in infra/kubernetes/batch.yaml is {length}, a replica takes {jobs}", $"set queueLength to {jobs}");
+                : Finding.Warning(Area, $"queueLength of batch-jobs in infra/kubernetes/batch.yaml is {length}, a replica takes {jobs}", $"set queueLength to {jobs}");
         }
     }
-
-    private static int? Number(string root, string[] file, Regex pattern)
-    {
-        var path = Path.Combine([root, .. file]);
-        return File.Exists(path) && pattern.Match(File.ReadAllText(path)) is { Success: true } match ? int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) : null;
-    }
-
-    [GeneratedRegex(@"(?m)^param jobsPerReplica = (\d+)")]
-    private static partial Regex BicepParameter();
-
-    [GeneratedRegex(@"(?m)^param jobsPerReplica int = (\d+)")]
-    private static partial Regex BicepDefault();
 
     [GeneratedRegex(@"queueName: batch-jobs\s+queueLength: ""(\d+)""")]
     private static partial Regex KubernetesJobs();

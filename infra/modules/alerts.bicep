@@ -1,4 +1,5 @@
-import { queues, tagMap } from 'types.bicep'
+import { queriesFor } from 'alertQueries.bicep'
+import { tagMap } from 'types.bicep'
 
 @description('Required. Region of the query rules.')
 param location string
@@ -15,8 +16,8 @@ param queueServiceId string
 @description('Required. App whose restarts are watched.')
 param appId string
 
-@description('Optional. Name of the Event Grid topic whose dead letters are watched.')
-param topicName string?
+@description('Required. Name of the Event Grid topic whose dead letters are watched; empty for none.')
+param topicName string
 
 @description('Required. Minutes that the first message of a queue may wait.')
 param oldestMessageMinutes int
@@ -35,40 +36,8 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-// Not of events, which their readers take when they like.
-var queuesInOrder = '"${queues.jobs}", "${queues.lines}", "${queues.dispatch}", "${queues.webhooks}"'
-
-@description('Queries that must find nothing.')
-var queries = {
-  'poison-messages': {
-    description: 'A message went to a poison queue: its function failed on every attempt.'
-    severity: 1
-    query: 'StorageQueueLogs | where OperationName == "PutMessage" and StatusCode startswith "20" and ObjectKey contains "-poison"'
-  }
-  'failed-jobs': {
-    description: 'A job failed for good; it waits in ${queues.failedJobs} for an operator.'
-    severity: 2
-    query: 'StorageQueueLogs | where OperationName == "PutMessage" and StatusCode startswith "20" and ObjectKey contains "${queues.failedJobs}"'
-  }
-  'model-not-loaded': {
-    description: 'A replica could not load its model; jobs wait until it can.'
-    severity: 1
-    query: 'AppTraces | where SeverityLevel >= 3 and Message contains "did not load"'
-  }
-  'oldest-message': {
-    description: 'The first message of a queue has waited for more than ${oldestMessageMinutes} minutes. A running replica measures it: where none starts, scaling-skipped and queue-backlog tell.'
-    severity: 2
-    query: 'AppMetrics | where Name == "batch.queue.oldest_age" and coalesce(Max, Sum) > ${oldestMessageMinutes * 60} and tostring(Properties["messaging.destination.name"]) in (${queuesInOrder})'
-  }
-  'scaling-skipped': {
-    description: 'The platform made no scale rule for a trigger, so its queue wakes no replica. Deploy with scaling = explicit.'
-    severity: 1
-    query: 'ContainerAppSystemLogs | where Log contains "Skipping configuration of KEDA scale rule"'
-  }
-}
-
 resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in items(queries): {
+  for rule in items(queriesFor(oldestMessageMinutes)): {
     name: rule.key
     location: location
     tags: tags
@@ -100,92 +69,76 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
-@description('The platform measures all queues together, and hourly at best.')
-resource backlog 'Microsoft.Insights/metricAlerts@2026-01-01' = {
-  name: 'queue-backlog'
-  location: 'global'
-  tags: tags
-  properties: {
+// The platform measures all queues together, and hourly at best.
+var metrics = {
+  'queue-backlog': {
     description: 'More than 1,000 messages wait in the account.'
     severity: 3
-    enabled: true
-    scopes: [queueServiceId]
-    evaluationFrequency: 'PT1H'
-    windowSize: 'PT1H'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'messages'
-          metricNamespace: 'Microsoft.Storage/storageAccounts/queueServices'
-          metricName: 'QueueMessageCount'
-          operator: 'GreaterThan'
-          threshold: 1000
-          timeAggregation: 'Average'
-        }
-      ]
-    }
-    actions: [{ actionGroupId: actionGroup.id }]
+    scope: queueServiceId
+    namespace: 'Microsoft.Storage/storageAccounts/queueServices'
+    metric: 'QueueMessageCount'
+    aggregation: 'Average'
+    threshold: 1000
+    every: 'PT1H'
+    window: 'PT1H'
   }
-}
-
-resource restarts 'Microsoft.Insights/metricAlerts@2026-01-01' = {
-  name: 'replica-restarts'
-  location: 'global'
-  tags: tags
-  properties: {
+  'replica-restarts': {
     description: 'A replica restarted more than twice: a crash, a failing probe, or too little memory.'
     severity: 2
-    enabled: true
-    scopes: [appId]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'restarts'
-          metricNamespace: 'Microsoft.App/containerApps'
-          metricName: 'RestartCount'
-          operator: 'GreaterThan'
-          threshold: 2
-          timeAggregation: 'Maximum'
-        }
-      ]
-    }
-    actions: [{ actionGroupId: actionGroup.id }]
+    scope: appId
+    namespace: 'Microsoft.App/containerApps'
+    metric: 'RestartCount'
+    aggregation: 'Maximum'
+    threshold: 2
+    every: 'PT5M'
+    window: 'PT15M'
   }
+  ...(empty(topicName)
+    ? {}
+    : {
+        'event-dead-letters': {
+          description: 'Event Grid gave up on an event.'
+          severity: 2
+          scope: resourceId('Microsoft.EventGrid/topics', topicName)
+          namespace: 'Microsoft.EventGrid/topics'
+          metric: 'DeadLetteredCount'
+          aggregation: 'Total'
+          threshold: 0
+          every: 'PT5M'
+          window: 'PT15M'
+        }
+      })
 }
 
-resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = if (topicName != null) {
-  name: 'event-dead-letters'
-  location: 'global'
-  tags: tags
-  properties: {
-    description: 'Event Grid gave up on an event.'
-    severity: 2
-    enabled: true
-    scopes: [resourceId('Microsoft.EventGrid/topics', topicName!)]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'deadLettered'
-          metricNamespace: 'Microsoft.EventGrid/topics'
-          metricName: 'DeadLetteredCount'
-          operator: 'GreaterThan'
-          threshold: 0
-          timeAggregation: 'Total'
-        }
-      ]
+resource metricRules 'Microsoft.Insights/metricAlerts@2026-01-01' = [
+  for rule in items(metrics): {
+    name: rule.key
+    location: 'global'
+    tags: tags
+    properties: {
+      description: rule.value.description
+      severity: rule.value.severity
+      enabled: true
+      scopes: [rule.value.scope]
+      evaluationFrequency: rule.value.every
+      windowSize: rule.value.window
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: rule.value.metric
+            metricNamespace: rule.value.namespace
+            metricName: rule.value.metric
+            operator: 'GreaterThan'
+            threshold: rule.value.threshold
+            timeAggregation: rule.value.aggregation
+          }
+        ]
+      }
+      actions: [{ actionGroupId: actionGroup.id }]
     }
-    actions: [{ actionGroupId: actionGroup.id }]
   }
-}
+]
 
 output actionGroupId string = actionGroup.id

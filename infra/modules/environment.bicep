@@ -24,8 +24,8 @@ param subnetId string?
 @description('Required. Log Analytics workspace that gets the logs.')
 param workspaceId string
 
-@description('Optional. Account that holds the NFS share "models".')
-param modelShareAccount string?
+@description('Required. Account that holds the NFS share "models"; empty for none.')
+param modelShareAccount string
 
 // A serverless GPU profile takes no minimumCount or maximumCount, a dedicated one needs both.
 var machines = startsWith(gpuProfile, 'Consumption') ? {} : { minimumCount: minMachines, maximumCount: maxMachines }
@@ -44,12 +44,12 @@ resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
     ]
   }
 
-  resource models 'storages' = if (modelShareAccount != null) {
+  resource models 'storages' = if (!empty(modelShareAccount)) {
     name: 'models'
     properties: {
       nfsAzureFile: {
-        server: '${modelShareAccount!}.file.${environment().suffixes.storage}'
-        shareName: '/${modelShareAccount!}/models'
+        server: '${modelShareAccount}.file.${environment().suffixes.storage}'
+        shareName: '/${modelShareAccount}/models'
         accessMode: 'ReadOnly'
       }
     }

@@ -1,3 +1,4 @@
+import { resourceNames } from 'names.bicep'
 import { tagMap } from 'types.bicep'
 
 @description('Required. Region.')
@@ -15,19 +16,10 @@ param networkId string
 @description('Required. Subnet of the endpoints.')
 param subnetId string
 
-@description('Required. Name of the storage account.')
-param storageAccountName string
+@description('Required. Names of what is deployed; empty for what is not.')
+param names resourceNames
 
-@description('Required. Name of the registry.')
-param registryName string
-
-@description('Optional. Name of the Event Grid topic, if there is one.')
-param topicName string?
-
-@description('Optional. Name of the Key Vault, if there is one.')
-param vaultName string?
-
-var storageId = resourceId('Microsoft.Storage/storageAccounts', storageAccountName)
+var storageId = resourceId('Microsoft.Storage/storageAccounts', names.storage)
 var storageSuffix = environment().suffixes.storage
 
 @description('Service to target and DNS zone.')
@@ -37,23 +29,23 @@ var links = union(
     queue: { target: storageId, zone: 'privatelink.queue.${storageSuffix}' }
     table: { target: storageId, zone: 'privatelink.table.${storageSuffix}' }
     registry: {
-      target: resourceId('Microsoft.ContainerRegistry/registries', registryName)
+      target: resourceId('Microsoft.ContainerRegistry/registries', names.registry)
       zone: 'privatelink${environment().suffixes.acrLoginServer}'
     }
   },
-  topicName == null
+  empty(names.topic)
     ? {}
     : {
         topic: {
-          target: resourceId('Microsoft.EventGrid/topics', topicName!)
+          target: resourceId('Microsoft.EventGrid/topics', names.topic)
           zone: 'privatelink.eventgrid.azure.net'
         }
       },
-  vaultName == null
+  empty(names.vault)
     ? {}
     : {
         vault: {
-          target: resourceId('Microsoft.KeyVault/vaults', vaultName!)
+          target: resourceId('Microsoft.KeyVault/vaults', names.vault)
           zone: 'privatelink${replace(environment().suffixes.keyvaultDns, 'vault', 'vaultcore')}'
         }
       }

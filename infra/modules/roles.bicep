@@ -1,22 +1,8 @@
+import { resourceNames } from 'names.bicep'
 import { roleIds } from 'types.bicep'
 
-@description('Required. Name of the app\'s identity.')
-param identityName string
-
-@description('Required. Name of the storage account.')
-param storageAccountName string
-
-@description('Required. Name of the registry.')
-param registryName string
-
-@description('Required. Name of the Application Insights component.')
-param appInsightsName string
-
-@description('Optional. Name of the Event Grid topic, if there is one.')
-param topicName string?
-
-@description('Optional. Name of the Key Vault, if there is one.')
-param vaultName string?
+@description('Required. Names of what is deployed; empty for what is not.')
+param names resourceNames
 
 @description('Required. Object id of the operator; empty for none.')
 param operatorPrincipalId string
@@ -25,27 +11,27 @@ param operatorPrincipalId string
 param operatorPrincipalType 'User' | 'Group' | 'ServicePrincipal'
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: identityName
+  name: names.identity
 }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageAccountName
+  name: names.storage
 }
 
 resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' existing = {
-  name: registryName
+  name: names.registry
 }
 
 resource appInsights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: appInsightsName
+  name: names.appInsights
 }
 
-resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = if (topicName != null) {
-  name: topicName!
+resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = if (!empty(names.topic)) {
+  name: names.topic
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = if (vaultName != null) {
-  name: vaultName!
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = if (!empty(names.vault)) {
+  name: names.vault
 }
 
 @description('What each principal may do with the account\'s data. The Functions host owns its blobs: it keeps leases and function keys there.')
@@ -93,7 +79,7 @@ resource publishTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' =
   }
 }
 
-resource sendEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (topicName != null) {
+resource sendEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.topic)) {
   name: guid(topic.id, identity.id, roleIds.eventGridDataSender)
   scope: topic
   properties: {
@@ -103,7 +89,7 @@ resource sendEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (t
   }
 }
 
-resource readSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (vaultName != null) {
+resource readSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.vault)) {
   name: guid(vault.id, identity.id, roleIds.keyVaultSecretsUser)
   scope: vault
   properties: {
@@ -113,7 +99,7 @@ resource readSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (
   }
 }
 
-resource writeSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (vaultName != null && !empty(operatorPrincipalId)) {
+resource writeSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.vault) && !empty(operatorPrincipalId)) {
   name: guid(vault.id, operatorPrincipalId, roleIds.keyVaultSecretsOfficer)
   scope: vault
   properties: {

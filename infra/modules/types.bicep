@@ -9,22 +9,6 @@ type tagMap = {
 type gpuProfileType = 'Consumption-GPU-NC8as-T4' | 'Consumption-GPU-NC24-A100' | 'NC24-A100' | 'NC48-A100' | 'NC96-A100'
 
 @export()
-@description('What the engine loads, and how.')
-type engineSettings = {
-  @description('Folder of the model inside the container, or its address in blobs.')
-  modelPath: string
-
-  @description('Device of the engine.')
-  device: string
-
-  @description('Type of the weights.')
-  dtype: string
-
-  @description('Read the weights of a model in blobs straight to the GPU, past the replica\'s small disk.')
-  streamWeights: bool
-}
-
-@export()
 @description('What a replica may take of its profile; a dedicated machine keeps some for itself.')
 var gpuProfiles = {
   'Consumption-GPU-NC8as-T4': { gpus: 1, cpu: 8, memoryGiB: 56 }

@@ -93,12 +93,12 @@ public sealed class DoctorTests : IDisposable
     [Fact]
     public void HostJson_AndScaleSettingsThatDisagree_AreFound()
     {
-        Directory.CreateDirectory(Path.Combine(_root.FullName, "infra"));
-        File.WriteAllText(Path.Combine(_root.FullName, "infra", "main.bicepparam"), "param jobsPerReplica = 8\n");
+        var manifests = Directory.CreateDirectory(Path.Combine(_root.FullName, "infra", "kubernetes"));
+        File.WriteAllText(Path.Combine(manifests.FullName, "batch.yaml"), "queueName: batch-jobs\nqueueLength: \"8\"\n");
 
         var findings = HostCheck.Run(Settings(("AzureFunctionsJobHost:extensions:queues:batchSize", "16"), ("AzureFunctionsJobHost:extensions:queues:newBatchThreshold", "16")), _root.FullName);
 
-        Assert.Contains(findings, finding => finding.Severity == Severity.Problem && finding.Message == "jobsPerReplica in infra/main.bicepparam is 8, a replica takes 32");
+        Assert.Contains(findings, finding => finding.Severity == Severity.Warning && finding.Message == "queueLength of batch-jobs in infra/kubernetes/batch.yaml is 8, a replica takes 32");
     }
 
     [Fact]

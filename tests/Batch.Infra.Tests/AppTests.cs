@@ -1,27 +1,14 @@
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Batch.Infra.Tests;
 
-/// <summary>The template and the program agree on names, settings, port and probes.</summary>
+/// <summary>The template and the program agree on names, port and probes.</summary>
 public sealed class AppTests
 {
     private static readonly string[] Queues = ["batch-dispatch", "batch-dispatch-poison", "batch-events", "batch-jobs", "batch-jobs-failed", "batch-jobs-poison", "batch-lines", "batch-lines-poison", "batch-webhooks", "batch-webhooks-poison"];
     private static readonly string[] Tables = ["apikeys", "audit", "batches", "expiries", "files", "idempotency", "jobs", "scheduleruns", "schedules", "webhookdeliveries", "webhookendpoints"];
     private static readonly string[] Containers = ["batches", "deadletter", "files", "inputs", "models", "outputs", "progress", "results"];
-
-    // What the Functions host, its storage extension, ASP.NET, Azure Monitor, Azure.Identity and NVIDIA's container runtime read.
-    private static readonly string[] OthersSettings =
-    [
-        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "APPLICATIONINSIGHTS_CONNECTION_STRING", "ASPNETCORE_URLS", "AZURE_CLIENT_ID",
-        "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential",
-        "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "FUNCTIONS_WORKER_RUNTIME",
-        "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES",
-    ];
-
-    // Section to the names in it; a section that is a dictionary of models has the names of Engine and is left out.
-    private static readonly Dictionary<string, string[]> Sections = ReadSections();
 
     private readonly Snapshot _main = Snapshot.Load("main");
     private readonly Snapshot _isolated = Snapshot.Load("isolated");
@@ -53,78 +40,6 @@ public sealed class AppTests
         Assert.Equal("batch-events-archive", _isolated.Single("Microsoft.EventGrid/topics/eventSubscriptions").Text("properties.deliveryWithResourceIdentity.destination.properties.queueName"));
     }
 
-    [Theory]
-    [InlineData("main", "/opt/models/draft-5m")]
-    [InlineData("isolated", "/models/my-model")]
-    [InlineData("blobmodel", null)]
-    [InlineData("dedicated", null)]
-    public void Settings_NameIdentityStorageAndModel(string name, string? modelPath)
-    {
-        var snapshot = Snapshot.Load(name);
-        var settings = Settings(snapshot);
-
-        Assert.Equal(snapshot.OfType("Microsoft.Storage/storageAccounts").Single(account => account.Text("kind") == "StorageV2").Name, settings["AzureWebJobsStorage__accountName"]);
-        Assert.Equal("managedidentity", settings["AzureWebJobsStorage__credential"]);
-        Assert.Equal(settings["AZURE_CLIENT_ID"], settings["AzureWebJobsStorage__clientId"]);
-        Assert.Contains("userAssignedIdentities", settings["AZURE_CLIENT_ID"], StringComparison.Ordinal);
-        // A plain setting would win over the identity.
-        Assert.DoesNotContain("AzureWebJobsStorage", settings.Keys);
-        // An address in the account is put together when it is deployed, by the cloud's own suffix.
-        Assert.Equal(
-            modelPath ?? $"[format('https://{{0}}.blob.{{1}}/{{2}}/{{3}}', '{settings["AzureWebJobsStorage__accountName"]}', environment().suffixes.storage, 'models', 'my-model')]",
-            settings["Engine__ModelPath"]);
-        Assert.StartsWith("cuda", settings["Engine__Device"], StringComparison.Ordinal);
-        // A replica's disk is small: what lies in blobs must not be copied to it.
-        Assert.Equal(modelPath is null ? "True" : "False", settings["Engine__StreamWeights"]);
-    }
-
-    [Fact]
-    public void Settings_ThatAreSecret_ComeFromTheVaultByIdentity()
-    {
-        var configuration = _isolated.Single("Microsoft.App/containerApps")["properties.configuration"];
-        var secrets = configuration.GetProperty("secrets").EnumerateArray().ToDictionary(secret => secret.GetProperty("name").GetString()!);
-        var fromVault = Container(_isolated).GetProperty("env").EnumerateArray().Where(each => each.TryGetProperty("secretRef", out _))
-            .ToDictionary(each => each.GetProperty("name").GetString()!, each => secrets[each.GetProperty("secretRef").GetString()!]);
-
-        Assert.Equal(["Webhooks__EncryptionKey", "Webhooks__Secret"], fromVault.Keys.Order(StringComparer.Ordinal));
-        Assert.All(fromVault.Values, secret =>
-        {
-            Assert.Equal(["identity", "keyVaultUrl", "name"], secret.EnumerateObject().Select(property => property.Name).Order(StringComparer.Ordinal));
-            Assert.Equal(configuration.GetProperty("registries")[0].GetProperty("identity").GetString(), secret.GetProperty("identity").GetString());
-        });
-        Assert.All(Settings(_main).Keys, name => Assert.DoesNotMatch("Secret|EncryptionKey", name));
-    }
-
-    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
-    public void Settings_OfConcurrency_AreHostJsons(string name) => Assert.Equal($"{InFlight()}", Settings(Snapshot.Load(name))["Engine__MaxSequences"]);
-
-    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
-    public void Settings_AreReadByTheCode(string name)
-    {
-        var read = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}__{property}")).Concat(OthersSettings).ToHashSet();
-        var set = Container(Snapshot.Load(name)).GetProperty("env").EnumerateArray().Select(each => each.GetProperty("name").GetString()!).ToList();
-
-        Assert.Equal(set.Distinct(), set);
-        AssertNone(set.Except(read), "set by the template and read by nobody");
-    }
-
-    [Fact]
-    public void Settings_OfTheCode_AreDocumented()
-    {
-        var settings = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}:{property}"));
-
-        AssertNone(settings.Except(DocumentedSettings()), "not in the settings table of docs/operations.md");
-    }
-
-    [Fact]
-    public void Settings_OfTheDocumentation_AreReadByTheCode()
-    {
-        var settings = Sections.SelectMany(section => section.Value.Select(property => $"{section.Key}:{property}"));
-        var documented = DocumentedSettings().Where(setting => Sections.ContainsKey(setting.Split(':')[0]));
-
-        AssertNone(documented.Except(settings), "in docs/operations.md and read by nobody");
-    }
-
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public void Ingress_IsOnAndEncrypted(string name)
     {
@@ -139,7 +54,7 @@ public sealed class AppTests
     public void Probes_AskTheHealthRoutes()
     {
         var port = _isolated.Single("Microsoft.App/containerApps").Text("properties.configuration.ingress.targetPort");
-        var probes = Container(_isolated).GetProperty("probes").EnumerateArray().ToDictionary(each => each.GetProperty("type").GetString()!);
+        var probes = _isolated.Container.GetProperty("probes").EnumerateArray().ToDictionary(each => each.GetProperty("type").GetString()!);
 
         Assert.Equal("/health/live", probes["Startup"].GetProperty("httpGet").GetProperty("path").GetString());
         Assert.Equal("/health/live", probes["Liveness"].GetProperty("httpGet").GetProperty("path").GetString());
@@ -177,7 +92,7 @@ public sealed class AppTests
     {
         var jobs = _isolated.Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray().Single(rule => rule.GetProperty("name").GetString() == "jobs");
 
-        Assert.Equal(InFlight(), jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
+        Assert.Equal(HostJson.JobsAtOnce, jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
     }
 
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
@@ -216,48 +131,6 @@ public sealed class AppTests
         Assert.Contains($"apiVersion: {app.Text("apiVersion")}\n", azd, StringComparison.Ordinal);
     }
 
-    private static JsonElement Container(Snapshot snapshot) => snapshot.Single("Microsoft.App/containerApps")["properties.template.containers"][0];
-
-    private static Dictionary<string, string> Settings(Snapshot snapshot) =>
-        Container(snapshot).GetProperty("env").EnumerateArray().Where(each => each.TryGetProperty("value", out _))
-            .ToDictionary(each => each.GetProperty("name").GetString()!, each => each.GetProperty("value").GetString()!);
-
-    private static int InFlight()
-    {
-        using var host = JsonDocument.Parse(Repository.Read("host.json"));
-        var queues = host.RootElement.GetProperty("extensions").GetProperty("queues");
-        return queues.GetProperty("batchSize").GetInt32() + queues.GetProperty("newBatchThreshold").GetInt32();
-    }
-
     private static string MetricName(string constant) =>
         Regex.Match(Repository.Read("shared", "Batch.Jobs", "Telemetry", "MetricNames.cs"), $@"const string {constant} = ""([^""]+)""").Groups[1].Value;
-
-    private static void AssertNone(IEnumerable<string> settings, string fault) =>
-        Assert.True(!settings.Any(), $"{fault}: {string.Join(", ", settings)}");
-
-    private static Dictionary<string, string[]> ReadSections()
-    {
-        string[] files = [.. Repository.SourceFiles("shared")];
-        var bindings = Regex.Matches(Repository.Read("functions", "Program.cs"), @"AddOptionsWithValidateOnStart<(?<class>\w+)(?:, \w+)?>\(\)\.BindConfiguration\(""(?<section>\w+)""\)");
-        var sections = bindings.ToDictionary(binding => binding.Groups["section"].Value, binding => PropertiesOf(binding.Groups["class"].Value));
-        Assert.Equal(["Access", "Audit", "Batches", "Engine", "EventGrid", "Jobs", "Limits", "Models", "Retention", "Webhooks"], sections.Keys.Order(StringComparer.Ordinal));
-        Assert.True(sections.Remove("Models", out var none) && none.Length == 0);
-        Assert.All(sections, section => Assert.NotEmpty(section.Value));
-        return sections;
-
-        string[] PropertiesOf(string type) =>
-            [.. Regex.Matches(File.ReadAllText(files.Single(file => Path.GetFileName(file) == $"{type}.cs")), @"(?m)^    public (?:required )?[\w<>?, \[\]]+ (\w+) \{ get; set; \}").Select(match => match.Groups[1].Value)];
-    }
-
-    // First column of the table: `Section:Name`, `Other`, the section said once; what follows a dictionary's name is the reader's.
-    private static IEnumerable<string> DocumentedSettings()
-    {
-        foreach (Match row in Regex.Matches(Repository.Read("docs", "operations.md"), @"(?m)^\| `(?<section>\w+):(?<cell>[^|]+)\|"))
-        {
-            foreach (Match setting in Regex.Matches($"`{row.Groups["cell"].Value}", @"`(?:\w+:)??(?<name>\w+)(?::\w+)?`"))
-            {
-                yield return $"{row.Groups["section"].Value}:{setting.Groups["name"].Value}";
-            }
-        }
-    }
 }

@@ -70,6 +70,14 @@ public sealed class BicepTests(BicepServer bicep) : IClassFixture<BicepServer>
     [InlineData("param eventConsumers = ['a']", "eventConsumers needs eventGrid")]
     [InlineData("param monthlyBudget = 1", "monthlyBudget needs budgetStartDate")]
     [InlineData("param isolateNetwork = true\nparam modelShareGiB = 100\nparam modelBlob = 'm'", "modelBlob and modelShareGiB exclude each other")]
+    [InlineData("param isolateNetwork = true\nparam modelShareGiB = 99", "modelShareGiB is less than 100")]
+    [InlineData("param modelPath = '/models/m'", "modelPath is on the model share, which needs modelShareGiB")]
+    [InlineData("param settings = { Engine: { Device: 'cpu' } }", "settings.Engine must leave out ModelPath, ")]
+    [InlineData("param settings = { Engine: { ModelPath: '/m' } }", "settings.Engine must leave out ModelPath")]
+    [InlineData("param settings = { Engine: { WeightDType: 'int8' } }", "settings.Engine.WeightDType int8 needs device cpu")]
+    [InlineData("param settings = { Access: { Required: false } }", "settings.Access.Required false opens the API to the internet")]
+    [InlineData("param settings = { Webhooks: { AllowHttp: true } }", "settings.Webhooks.AllowHttp and AllowPrivateAddresses need isolateNetwork")]
+    [InlineData("param settings = { Webhooks: { AllowPrivateAddresses: true } }", "settings.Webhooks.AllowHttp and AllowPrivateAddresses need isolateNetwork")]
     public async Task Snapshot_ParametersThatDoNotFitTogether_AreRefused(string parameter, string reason)
     {
         using var copy = new InfraCopy();
@@ -78,6 +86,21 @@ public sealed class BicepTests(BicepServer bicep) : IClassFixture<BicepServer>
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => bicep.PredictAsync(Path.Combine(copy.Folder, "main.bicepparam")));
 
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("param settings = { Engine: { CacheToken: 1 } }", "Did you mean \"CacheTokens\"?")]
+    [InlineData("param settings = { Engine: { BlockSize: 257 } }", "maximum allowable value is 256")]
+    public async Task Compile_SettingsThatTheCodeWouldRefuse_AreRefused(string parameter, string reason)
+    {
+        using var copy = new InfraCopy();
+        var file = Path.Combine(copy.Folder, "main.bicepparam");
+        await File.AppendAllTextAsync(file, $"{parameter}\n", TestContext.Current.CancellationToken);
+
+        var compiled = await bicep.AskAsync("bicep/compileParams", new { path = file, parameterOverrides = new { } });
+
+        Assert.False(compiled.GetProperty("success").GetBoolean());
+        Assert.Contains(compiled.GetProperty("diagnostics").EnumerateArray(), diagnostic => diagnostic.GetProperty("message").GetString()!.Contains(reason, StringComparison.Ordinal));
     }
 
     // A module is a deployment resource with its template inside.

@@ -142,6 +142,10 @@ public sealed class PolicyTests
     }
 
     [Fact]
+    public void Modules_FitOnTwoScreens() =>
+        Assert.All(Directory.EnumerateFiles(Path.Combine(Repository.Infra, "modules")), file => Assert.True(File.ReadLines(file).Count() <= 150, $"{file} has more than 150 lines"));
+
+    [Fact]
     public void ParameterFiles_CoverEveryKindOfDeployment() => Assert.Equal(["blobmodel", "dedicated", "isolated", "main"], Snapshots.Select(row => row.Data));
 
     [Fact]

@@ -30,8 +30,21 @@ internal sealed class Snapshot
 
     public Resource Single(string type) => Resources.Single(resource => resource.Type == type);
 
+    /// <summary>The container of the app.</summary>
+    public JsonElement Container => Single("Microsoft.App/containerApps")["properties.template.containers"][0];
+
+    /// <summary>The app's environment variables, those of secrets apart.</summary>
+    public Dictionary<string, string> Variables => VariablesOf("value");
+
+    /// <summary>The app's environment variables that come from secrets, and the secrets' names.</summary>
+    public Dictionary<string, string> SecretVariables => VariablesOf("secretRef");
+
     /// <summary>Last parts of the names of a kind of child resource, in order.</summary>
     public IReadOnlyList<string> Names(string type) => [.. OfType(type).Select(resource => resource.Name.Split('/')[^1]).Order(StringComparer.Ordinal)];
+
+    private Dictionary<string, string> VariablesOf(string property) =>
+        Container.GetProperty("env").EnumerateArray().Where(each => each.TryGetProperty(property, out _))
+            .ToDictionary(each => each.GetProperty("name").GetString()!, each => each.GetProperty(property).GetString()!);
 }
 
 internal sealed record Resource(JsonElement Json)

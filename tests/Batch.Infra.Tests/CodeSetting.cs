@@ -1,0 +1,44 @@
+using System.Collections;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Batch.Inference.Engine;
+using Batch.Jobs;
+using Xunit;
+
+namespace Batch.Infra.Tests;
+
+/// <summary>A setting that the code reads: a property of a class that functions/Program.cs binds to a section.</summary>
+internal sealed record CodeSetting(string Section, PropertyInfo Property)
+{
+    /// <summary>Section <c>Models</c> apart, which is a dictionary of what section <c>Engine</c> has.</summary>
+    public static IReadOnlyList<CodeSetting> All { get; } = [.. Bindings().Where(binding => binding.Class != typeof(ModelsOptions)).SelectMany(binding => Of(binding.Section, binding.Class))];
+
+    public string Name => $"{Section}:{Property.Name}";
+
+    /// <summary>The environment variable that sets it.</summary>
+    public string Variable => $"{Section}__{Property.Name}";
+
+    /// <summary>What it is where nobody sets it; null for none.</summary>
+    public object? Default => Property.GetValue(Activator.CreateInstance(Property.DeclaringType!));
+
+    /// <summary>The default as an environment variable says it.</summary>
+    public string DefaultText => Convert.ToString(Default, CultureInfo.InvariantCulture)!;
+
+    public bool IsDictionary => Property.PropertyType.IsAssignableTo(typeof(IDictionary));
+
+    public RangeAttribute? Range => Property.GetCustomAttribute<RangeAttribute>();
+
+    private static IEnumerable<CodeSetting> Of(string section, Type type) =>
+        type.GetProperties().Where(property => property.SetMethod is { IsPublic: true }).Select(property => new CodeSetting(section, property));
+
+    private static IEnumerable<(string Section, Type Class)> Bindings()
+    {
+        var program = Repository.Read("functions", "Program.cs");
+        var bindings = Regex.Matches(program, @"AddOptionsWithValidateOnStart<(?<class>\w+)(?:, \w+)?>\(\)\.BindConfiguration\(""(?<section>\w+)""\)");
+        Assert.Equal(Regex.Count(program, "AddOptions|BindConfiguration|[.]Configure<") / 2, bindings.Count);
+        Type[] types = [.. typeof(EngineOptions).Assembly.GetTypes(), .. typeof(JobsOptions).Assembly.GetTypes()];
+        return bindings.Select(binding => (binding.Groups["section"].Value, types.Single(type => type.Name == binding.Groups["class"].Value)));
+    }
+}
