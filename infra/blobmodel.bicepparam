@@ -11,6 +11,7 @@ param dtype = 'float16'
 param replicaCpu = 4
 param replicaMemoryGiB = 16
 param modelBlob = 'my-model'
+param storageRedundancy = 'LRS' // outlives no fire in the data centre, and costs the least
 param maxReplicas = 2
 param replicaQuota = 2
 param alertEmails = ['ops@example.com']

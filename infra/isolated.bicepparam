@@ -9,6 +9,7 @@ param gpuProfile = 'Consumption-GPU-NC24-A100'
 param minReplicas = 1
 param scaling = 'explicit'
 param isolateNetwork = true
+param networkAddresses = '10.60.0.0/20' // free in the networks that it is peered with
 param ingress = 'external' // from the virtual network, which the environment does not leave
 param modelShareGiB = 256
 param modelPath = '/models/my-model'

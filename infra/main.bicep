@@ -1,10 +1,20 @@
 targetScope = 'subscription'
 
-import { checkConsumers, checkDevice, checkDType, checkModelShare, checkReplicas, checkResources, checkSettings } from 'modules/checks.bicep'
+import {
+  checkAddresses
+  checkConsumers
+  checkDevice
+  checkDType
+  checkModelShare
+  checkReplicas
+  checkResources
+  checkSettings
+  checkStartDate
+} from 'modules/checks.bicep'
 import { weightsType } from 'modules/engineSettings.bicep'
 import { namesFor } from 'modules/names.bicep'
 import { appSettings, decidedSettings, environmentVariables } from 'modules/settings.bicep'
-import { gpuProfileType, modelsContainer } from 'modules/types.bicep'
+import { consumerName, gpuProfileType, modelsContainer, redundancyType } from 'modules/types.bicep'
 
 @description('Required. Name of the azd environment; part of the resource group\'s name and the seed of every other name.')
 @minLength(1)
@@ -67,6 +77,9 @@ param dtype weightsType = 'auto'
 @maxValue(3650)
 param retentionDays int = 30
 
+@description('Optional. Copies that the storage account keeps; a region without availability zones has no ZRS.')
+param storageRedundancy redundancyType = 'ZRS'
+
 @description('Optional. Settings of the program that no other parameter decides, such as { Engine: { CacheTokens: 200000 } }; what is left out has its default.')
 param settings appSettings = {}
 
@@ -74,7 +87,7 @@ param settings appSettings = {}
 param eventGrid bool = false
 
 @description('Optional. Consumers of the topic: each gets a queue batch-events-<name>. Needs eventGrid.')
-param eventConsumers string[] = []
+param eventConsumers consumerName[] = []
 
 @description('Optional. Also make a Key Vault for the secrets webhooks-secret and webhooks-encryption-key.')
 param keyVault bool = false
@@ -84,6 +97,9 @@ param webhookSecrets bool = false
 
 @description('Optional. Put everything into a virtual network, behind private endpoints.')
 param isolateNetwork bool = false
+
+@description('Optional. Addresses of the virtual network, a /22 or more, free in whatever it shall be peered with.')
+param networkAddresses string = '10.40.0.0/16'
 
 @description('Optional. Size of an NFS share for models, mounted at /models: at least 100, or 0 for none. Needs isolateNetwork.')
 @minValue(0)
@@ -113,7 +129,7 @@ param budgetStartDate string = ''
 var tags = { 'azd-env-name': environmentName }
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var hasModelShare = checkModelShare(modelShareGiB, isolateNetwork, modelPath, modelBlob)
-var names = namesFor(token, { topic: eventGrid, vault: keyVault, modelShare: hasModelShare })
+var names = namesFor(token, { network: isolateNetwork, topic: eventGrid, vault: keyVault, modelShare: hasModelShare })
 var publicNetworkAccess = isolateNetwork ? 'Disabled' : 'Enabled'
 var consumers = checkConsumers(eventConsumers, eventGrid)
 var replicas = checkReplicas(minReplicas, maxReplicas, replicaQuota)
@@ -155,7 +171,13 @@ module monitoring 'modules/monitoring.bicep' = {
 
 module network 'modules/network.bicep' = if (isolateNetwork) {
   scope: group
-  params: { name: names.network, location: location, tags: tags }
+  params: {
+    name: names.network
+    location: location
+    tags: tags
+    addresses: checkAddresses(networkAddresses)
+    workspaceId: monitoring.outputs.workspaceId
+  }
 }
 
 module storage 'modules/storage.bicep' = {
@@ -166,6 +188,7 @@ module storage 'modules/storage.bicep' = {
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
     retentionDays: retentionDays
+    redundancy: storageRedundancy
     isolateNetwork: isolateNetwork
   }
 }
@@ -218,41 +241,38 @@ module roles 'modules/roles.bicep' = {
 
 module privateLinks 'modules/privateLinks.bicep' = if (isolateNetwork) {
   scope: group
-  dependsOn: [storage, registry, topic, vault]
+  dependsOn: [network, storage, registry, topic, vault]
   params: {
     location: location
     tags: tags
     token: token
-    networkId: network!.outputs.id
-    subnetId: network!.outputs.endpointsSubnetId
     names: names
   }
 }
 
 module modelShare 'modules/modelshare.bicep' = if (hasModelShare) {
   scope: group
+  dependsOn: [network]
   params: {
-    name: names.modelStorage
+    names: names
     location: location
     tags: tags
-    appsSubnetId: network!.outputs.appsSubnetId
+    workspaceId: monitoring.outputs.workspaceId
     sizeGiB: modelShareGiB
   }
 }
 
 module appsEnvironment 'modules/environment.bicep' = {
   scope: group
-  dependsOn: [modelShare]
+  dependsOn: [network, modelShare]
   params: {
-    name: names.environment
+    names: names
     location: location
     tags: tags
     gpuProfile: gpuProfile
     minMachines: minReplicas
     maxMachines: maxReplicas
-    subnetId: network.?outputs.appsSubnetId
     workspaceId: monitoring.outputs.workspaceId
-    modelShareAccount: names.modelStorage
   }
 }
 
@@ -267,6 +287,7 @@ module app 'modules/app.bicep' = {
     identity: { id: identity.outputs.id, clientId: identity.outputs.clientId }
     registryServer: registry.outputs.loginServer
     appInsightsName: names.appInsights
+    workspaceId: monitoring.outputs.workspaceId
     storageAccountName: names.storage
     modelPath: empty(modelBlob)
       ? modelPath
@@ -304,7 +325,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   params: {
     name: names.budget
     amount: monthlyBudget
-    startDate: empty(budgetStartDate) ? fail('monthlyBudget needs budgetStartDate') : budgetStartDate
+    startDate: checkStartDate(budgetStartDate)
     actionGroupId: alerts.outputs.actionGroupId
     emails: alertEmails
   }

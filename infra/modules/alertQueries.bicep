@@ -38,4 +38,9 @@ func queriesFor(oldestMessageMinutes int) { *: alertQuery } => {
     severity: 1
     query: 'ContainerAppSystemLogs | where Log contains "Skipping configuration of KEDA scale rule"'
   }
+  'logs-capped': {
+    description: 'The workspace took its daily amount of logs and takes no more until tomorrow: until then no alert that reads logs fires.'
+    severity: 2
+    query: '_LogOperation | where Category =~ "Ingestion" and Detail contains "OverQuota"'
+  }
 }

@@ -1,5 +1,5 @@
 import { hostVariables, identityVariables, port, probes } from 'host.bicep'
-import { queueRules, replicaScale } from 'scale.bicep'
+import { replicaScale, scaleRules } from 'scale.bicep'
 import { environmentVariable } from 'settings.bicep'
 import { replicaResources, tagMap, vaultSecrets } from 'types.bicep'
 
@@ -23,6 +23,9 @@ param registryServer string
 
 @description('Required. Name of the Application Insights component.')
 param appInsightsName string
+
+@description('Required. Log Analytics workspace that gets the metrics; the environment sends the logs.')
+param workspaceId string
 
 @description('Required. Name of the storage account.')
 param storageAccountName string
@@ -123,19 +126,19 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         maxReplicas: scale.max
         cooldownPeriod: 300
         pollingInterval: 30
-        rules: [
-          for rule in items(queueRules(scale)): {
-            name: rule.key
-            azureQueue: {
-              accountName: storageAccountName
-              queueName: rule.value.queue
-              queueLength: rule.value.length
-              identity: identity.id
-            }
-          }
-        ]
+        rules: scaleRules(scale, storageAccountName, identity.id)
       }
     }
+  }
+}
+
+#disable-next-line use-recent-api-versions // no newer version has category groups
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: app
+  properties: {
+    workspaceId: workspaceId
+    metrics: [{ category: 'AllMetrics', enabled: true }]
   }
 }
 

@@ -72,6 +72,20 @@ func checkSettings(settings appSettings, decided decidedSettings, isPublic bool,
                 : settings
 
 @export()
-@description('The consumers of the topic.')
+@description('The consumers of the topic, each of which names a queue.')
 func checkConsumers(consumers string[], hasTopic bool) string[] =>
-  empty(consumers) || hasTopic ? consumers : fail('eventConsumers needs eventGrid')
+  !empty(consumers) && !hasTopic ? fail('eventConsumers needs eventGrid') : length(union(consumers, [])) < length(consumers) ? fail('eventConsumers must differ from each other') : toLower(string(consumers)) != string(consumers) || contains(string(consumers), 'poison') ? fail('eventConsumers must be in lower case and without poison: they end the names of queues, and alerts watch for poison') : consumers
+
+@export()
+@description('Addresses of the virtual network.')
+func checkAddresses(addresses string) string =>
+  int(last(split(addresses, '/'))) > 22
+    ? fail('networkAddresses must be a /22 or more: half of it is for replicas, a quarter for private endpoints')
+    : addresses
+
+@export()
+@description('First day of the budget.')
+func checkStartDate(date string) string =>
+  length(date) == 10 && endsWith(date, '-01')
+    ? date
+    : fail('monthlyBudget needs budgetStartDate, the first day of a month: yyyy-MM-01')

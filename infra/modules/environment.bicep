@@ -1,7 +1,8 @@
+import { resourceNames } from 'names.bicep'
 import { gpuProfileType, tagMap } from 'types.bicep'
 
-@description('Required. Name of the Container Apps environment.')
-param name string
+@description('Required. Names of what is deployed; empty for what is not: with a network the environment is out of the internet\'s reach, with a model share it mounts it.')
+param names resourceNames
 
 @description('Required. Region.')
 param location string
@@ -18,38 +19,38 @@ param minMachines int
 @description('Required. Most machines of a dedicated GPU profile.')
 param maxMachines int
 
-@description('Optional. Subnet of an environment that the internet does not reach.')
-param subnetId string?
-
 @description('Required. Log Analytics workspace that gets the logs.')
 param workspaceId string
-
-@description('Required. Account that holds the NFS share "models"; empty for none.')
-param modelShareAccount string
 
 // A serverless GPU profile takes no minimumCount or maximumCount, a dedicated one needs both.
 var machines = startsWith(gpuProfile, 'Consumption') ? {} : { minimumCount: minMachines, maximumCount: maxMachines }
 
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' existing = if (!empty(names.network)) {
+  name: names.network
+
+  resource apps 'subnets' existing = { name: 'apps' }
+}
+
 resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
-  name: name
+  name: names.environment
   location: location
   tags: tags
   properties: {
     // Through diagnostic settings: the direct way to the workspace wants its key.
     appLogsConfiguration: { destination: 'azure-monitor' }
-    vnetConfiguration: empty(subnetId) ? null : { infrastructureSubnetId: subnetId, internal: true }
+    vnetConfiguration: empty(names.network) ? null : { infrastructureSubnetId: network::apps.id, internal: true }
     workloadProfiles: [
       { name: 'Consumption', workloadProfileType: 'Consumption' }
       { name: 'gpu', workloadProfileType: gpuProfile, ...machines }
     ]
   }
 
-  resource models 'storages' = if (!empty(modelShareAccount)) {
+  resource models 'storages' = if (!empty(names.modelStorage)) {
     name: 'models'
     properties: {
       nfsAzureFile: {
-        server: '${modelShareAccount}.file.${environment().suffixes.storage}'
-        shareName: '/${modelShareAccount}/models'
+        server: '${names.modelStorage}.file.${environment().suffixes.storage}'
+        shareName: '/${names.modelStorage}/models'
         accessMode: 'ReadOnly'
       }
     }
@@ -64,6 +65,16 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
     workspaceId: workspaceId
     logs: [{ categoryGroup: 'allLogs', enabled: true }]
     metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}
+
+module dns 'environmentDns.bicep' = if (!empty(names.network)) {
+  params: {
+    #disable-next-line what-if-short-circuiting // Azure draws the domain when it makes the environment
+    domain: managedEnvironment.properties.defaultDomain
+    address: managedEnvironment.properties.staticIp
+    tags: tags
+    networkId: network.id
   }
 }
 

@@ -27,6 +27,12 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   resource queueService 'queueServices' existing = {
     name: 'default'
   }
+
+  resource blobService 'blobServices' existing = {
+    name: 'default'
+
+    resource deadLetters 'containers' existing = { name: deadLetterContainer }
+  }
 }
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
@@ -42,25 +48,6 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   }
 }
 
-var deliveryRoles = empty(consumers)
-  ? {}
-  : {
-      deliver: roleIds.storageQueueDataMessageSender
-      deadLetter: roleIds.storageBlobDataContributor
-    }
-
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in items(deliveryRoles): {
-    name: guid(account.id, topic.id, role.value)
-    scope: account
-    properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
-      principalId: topic.identity.principalId
-      principalType: 'ServicePrincipal'
-    }
-  }
-]
-
 resource consumerQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = [
   for consumer in consumers: {
     parent: account::queueService
@@ -68,11 +55,39 @@ resource consumerQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@
   }
 ]
 
+resource deliver 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (consumer, i) in consumers: {
+    name: guid(consumerQueues[i].id, topic.id, roleIds.storageQueueDataMessageSender)
+    scope: consumerQueues[i]
+    properties: {
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roleIds.storageQueueDataMessageSender
+      )
+      principalId: topic.identity.principalId
+      principalType: 'ServicePrincipal'
+    }
+  }
+]
+
+resource deadLetter 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(consumers)) {
+  name: guid(account::blobService::deadLetters.id, topic.id, roleIds.storageBlobDataContributor)
+  scope: account::blobService::deadLetters
+  properties: {
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roleIds.storageBlobDataContributor
+    )
+    principalId: topic.identity.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
 resource subscriptions 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = [
   for (consumer, i) in consumers: {
     parent: topic
     name: consumer
-    dependsOn: [assignments]
+    dependsOn: [deliver, deadLetter]
     properties: {
       eventDeliverySchema: 'CloudEventSchemaV1_0'
       retryPolicy: { eventTimeToLiveInMinutes: 1440, maxDeliveryAttempts: 30 }

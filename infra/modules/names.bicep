@@ -18,7 +18,7 @@ type resourceNames = {
 
 @export()
 @description('Names that are unique by their end.')
-func namesFor(token string, has { topic: bool, vault: bool, modelShare: bool }) resourceNames => {
+func namesFor(token string, has { network: bool, topic: bool, vault: bool, modelShare: bool }) resourceNames => {
   identity: 'id-${token}'
   workspace: 'log-${token}'
   appInsights: 'appi-${token}'
@@ -26,7 +26,7 @@ func namesFor(token string, has { topic: bool, vault: bool, modelShare: bool }) 
   registry: 'cr${token}'
   topic: has.topic ? 'evgt-${token}' : ''
   vault: has.vault ? 'kv-${token}' : ''
-  network: 'vnet-${token}'
+  network: has.network ? 'vnet-${token}' : ''
   modelStorage: has.modelShare ? 'stm${token}' : ''
   environment: 'cae-${token}'
   app: 'ca-worker-${token}'

@@ -9,6 +9,12 @@ param location string
 @description('Required. Tags.')
 param tags tagMap
 
+@description('Required. Addresses, a /22 or more.')
+param addresses string
+
+@description('Required. Log Analytics workspace that gets the logs.')
+param workspaceId string
+
 resource nsg 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: '${name}-nsg'
   location: location
@@ -20,13 +26,13 @@ resource vnet 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   location: location
   tags: tags
   properties: {
-    addressSpace: { addressPrefixes: ['10.40.0.0/16'] }
+    addressSpace: { addressPrefixes: [addresses] }
     subnets: [
       {
         // Its size is fixed for life, each GPU replica takes an address, and an update needs twice as many.
         name: 'apps'
         properties: {
-          addressPrefix: '10.40.0.0/23'
+          addressPrefix: cidrSubnet(addresses, 23, 0)
           networkSecurityGroup: { id: nsg.id }
           serviceEndpoints: [{ service: 'Microsoft.Storage' }]
           delegations: [
@@ -40,18 +46,32 @@ resource vnet 'Microsoft.Network/virtualNetworks@2025-05-01' = {
       {
         name: 'endpoints'
         properties: {
-          addressPrefix: '10.40.2.0/24'
+          addressPrefix: cidrSubnet(addresses, 24, 2)
           networkSecurityGroup: { id: nsg.id }
           privateEndpointNetworkPolicies: 'Enabled'
         }
       }
     ]
   }
-
-  resource apps 'subnets' existing = { name: 'apps' }
-  resource endpoints 'subnets' existing = { name: 'endpoints' }
 }
 
-output id string = vnet.id
-output appsSubnetId string = vnet::apps.id
-output endpointsSubnetId string = vnet::endpoints.id
+#disable-next-line use-recent-api-versions // no newer version has category groups
+resource nsgDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: nsg
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'allLogs', enabled: true }]
+  }
+}
+
+#disable-next-line use-recent-api-versions // no newer version has category groups
+resource vnetDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: vnet
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'allLogs', enabled: true }]
+    metrics: [{ category: 'AllMetrics', enabled: true }]
+  }
+}

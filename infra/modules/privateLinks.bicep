@@ -10,14 +10,14 @@ param tags tagMap
 @description('Required. End of every name.')
 param token string
 
-@description('Required. Virtual network that resolves the private names.')
-param networkId string
-
-@description('Required. Subnet of the endpoints.')
-param subnetId string
-
 @description('Required. Names of what is deployed; empty for what is not.')
 param names resourceNames
+
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' existing = {
+  name: names.network
+
+  resource endpoints 'subnets' existing = { name: 'endpoints' }
+}
 
 var storageId = resourceId('Microsoft.Storage/storageAccounts', names.storage)
 var storageSuffix = environment().suffixes.storage
@@ -67,7 +67,7 @@ resource zoneLinks 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-0
     tags: tags
     properties: {
       registrationEnabled: false
-      virtualNetwork: { id: networkId }
+      virtualNetwork: { id: network.id }
     }
   }
 ]
@@ -78,7 +78,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
     location: location
     tags: tags
     properties: {
-      subnet: { id: subnetId }
+      subnet: { id: network::endpoints.id }
       privateLinkServiceConnections: [
         {
           name: link.key

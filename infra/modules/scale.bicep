@@ -16,20 +16,27 @@ type replicaScale = {
   max: int
 }
 
-@description('A queue that wakes a replica for so many messages.')
-type queueRule = {
-  queue: string
-  length: int
+@description('A rule of a container app\'s scale.')
+type scaleRule = {
+  name: string
+  http: { metadata: { concurrentRequests: string } }?
+  azureQueue: { accountName: string, queueName: string, queueLength: int, identity: string }?
 }
 
 @export()
-@description('KEDA rules: none where the platform makes its own, for every trigger; else the queues that must wake a replica.')
-func queueRules(scale replicaScale) { *: queueRule } =>
+@description('KEDA rules: none where the platform makes its own, for every trigger; else one for each queue that must wake a replica, and one for HTTP, which the platform adds only where there is no other.')
+func scaleRules(scale replicaScale, accountName string, identityId string) scaleRule[] =>
   scale.rules == 'native'
-    ? {}
-    : {
-        jobs: { queue: queues.jobs, length: scale.jobsPerReplica }
-        lines: { queue: queues.lines, length: scale.jobsPerReplica }
-        dispatch: { queue: queues.dispatch, length: 100 }
-        webhooks: { queue: queues.webhooks, length: 100 }
-      }
+    ? []
+    : [
+        { name: 'http', http: { metadata: { concurrentRequests: '100' } } }
+        queueRule('jobs', queues.jobs, scale.jobsPerReplica, accountName, identityId)
+        queueRule('lines', queues.lines, scale.jobsPerReplica, accountName, identityId)
+        queueRule('dispatch', queues.dispatch, 100, accountName, identityId)
+        queueRule('webhooks', queues.webhooks, 100, accountName, identityId)
+      ]
+
+func queueRule(name string, queue string, length int, accountName string, identityId string) scaleRule => {
+  name: name
+  azureQueue: { accountName: accountName, queueName: queue, queueLength: length, identity: identityId }
+}

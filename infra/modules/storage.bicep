@@ -1,4 +1,4 @@
-import { containers, deadLetterContainer, queues as queueNames, tables as tableNames, tagMap } from 'types.bicep'
+import { containers, deadLetterContainer, queues as queueNames, redundancyType, tables as tableNames, tagMap } from 'types.bicep'
 
 @description('Required. Name of the account.')
 param name string
@@ -8,6 +8,9 @@ param location string
 
 @description('Required. Tags.')
 param tags tagMap
+
+@description('Required. Copies of the data: in one data centre, in the region\'s zones, or also in the paired region.')
+param redundancy redundancyType
 
 @description('Required. Log Analytics workspace that gets the write and delete logs.')
 param workspaceId string
@@ -35,7 +38,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: 'Standard_${redundancy}' }
   properties: {
     accessTier: 'Hot'
     allowBlobPublicAccess: false
@@ -109,32 +112,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
 }
 
-#disable-next-line use-recent-api-versions // no newer version has category groups
-resource queueDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'to-workspace'
-  scope: account::queues
-  properties: {
-    workspaceId: workspaceId
-    logs: [
-      { category: 'StorageWrite', enabled: true }
-      { category: 'StorageDelete', enabled: true }
-    ]
-    metrics: [{ category: 'Transaction', enabled: true }]
-  }
-}
-
-#disable-next-line use-recent-api-versions // no newer version has category groups
-resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'to-workspace'
-  scope: account::blobs
-  properties: {
-    workspaceId: workspaceId
-    logs: [
-      { category: 'StorageWrite', enabled: true }
-      { category: 'StorageDelete', enabled: true }
-    ]
-    metrics: [{ category: 'Transaction', enabled: true }]
-  }
+module diagnostics 'storageDiagnostics.bicep' = {
+  params: { accountName: account.name, workspaceId: workspaceId }
 }
 
 output queueServiceId string = account::queues.id

@@ -19,6 +19,16 @@ var gpuProfiles = {
 }
 
 @export()
+@minLength(3)
+@maxLength(50)
+@description('Name of a consumer of events: of its subscription, and the end of its queue\'s.')
+type consumerName = string
+
+@export()
+@description('Copies that a storage account keeps.')
+type redundancyType = 'LRS' | 'ZRS' | 'GRS' | 'GZRS'
+
+@export()
 @description('What a replica has beside its GPUs.')
 type replicaResources = {
   @description('vCPUs.')

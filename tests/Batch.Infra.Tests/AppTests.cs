@@ -80,20 +80,21 @@ public sealed class AppTests
     {
         var app = _isolated.Single("Microsoft.App/containerApps");
         var identity = app["identity.userAssignedIdentities"].EnumerateObject().Single().Name;
-        var rules = app["properties.template.scale.rules"].EnumerateArray().Select(rule => rule.GetProperty("azureQueue")).ToList();
+        var rules = _isolated.QueueRules;
 
-        Assert.Equal(["batch-dispatch", "batch-jobs", "batch-lines", "batch-webhooks"], rules.Select(rule => rule.GetProperty("queueName").GetString()));
+        Assert.Equal(["batch-dispatch", "batch-jobs", "batch-lines", "batch-webhooks"], rules.Select(rule => rule.GetProperty("queueName").GetString()).Order(StringComparer.Ordinal));
         Assert.All(rules, rule => Assert.Equal(identity, rule.GetProperty("identity").GetString()));
         Assert.NotEqual("functionapp", app.Text("kind"));
     }
 
     [Fact]
-    public void ExplicitScaling_CountsJobsAsHostJsonDoes()
-    {
-        var jobs = _isolated.Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray().Single(rule => rule.GetProperty("name").GetString() == "jobs");
+    public void ExplicitScaling_CountsJobsAsHostJsonDoes() =>
+        Assert.All(_isolated.QueueRules.Where(rule => rule.GetProperty("queueName").GetString() is "batch-jobs" or "batch-lines"), rule => Assert.Equal(HostJson.JobsAtOnce, rule.GetProperty("queueLength").GetInt32()));
 
-        Assert.Equal(HostJson.JobsAtOnce, jobs.GetProperty("azureQueue").GetProperty("queueLength").GetInt32());
-    }
+    // The platform's own rule for HTTP goes once there is another.
+    [Fact]
+    public void ExplicitScaling_LetsARequestWakeAReplica() =>
+        Assert.Single(_isolated.Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray(), rule => rule.TryGetProperty("http", out _));
 
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public void Alerts_WatchWhatMustNotHappenUnseen(string name)
@@ -101,12 +102,27 @@ public sealed class AppTests
         var snapshot = Snapshot.Load(name);
         var queries = snapshot.OfType("Microsoft.Insights/scheduledQueryRules").ToDictionary(rule => rule.Name, rule => rule["properties.criteria.allOf"][0].GetProperty("query").GetString()!);
 
-        Assert.Equal(["failed-jobs", "model-not-loaded", "oldest-message", "poison-messages", "scaling-skipped"], queries.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["failed-jobs", "logs-capped", "model-not-loaded", "oldest-message", "poison-messages", "scaling-skipped"], queries.Keys.Order(StringComparer.Ordinal));
         Assert.Contains($"\"{MetricName("QueueOldestAge")}\"", queries["oldest-message"], StringComparison.Ordinal);
         Assert.All(Regex.Matches(queries["oldest-message"], "\"(batch-[a-z]+)\""), match => Assert.Contains(match.Groups[1].Value, Queues));
         var metrics = snapshot.OfType("Microsoft.Insights/metricAlerts").Select(alert => alert.Name).ToHashSet();
         Assert.Superset(new HashSet<string> { "queue-backlog", "replica-restarts" }, metrics);
         Assert.Equal(snapshot.OfType("Microsoft.EventGrid/topics").Count, metrics.Contains("event-dead-letters") ? 1 : 0);
+    }
+
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
+    public void Alerts_AreOnAndReachTheOperators(string name)
+    {
+        var snapshot = Snapshot.Load(name);
+        var group = snapshot.Single("Microsoft.Insights/actionGroups");
+        var rules = snapshot.OfType("Microsoft.Insights/scheduledQueryRules");
+        var metrics = snapshot.OfType("Microsoft.Insights/metricAlerts");
+
+        Assert.All(rules.Concat(metrics), alert => Assert.Equal("True", alert.Text("properties.enabled")));
+        Assert.All(rules, alert => Assert.Equal(group.Id, Assert.Single(alert["properties.actions.actionGroups"].EnumerateArray()).GetString()));
+        Assert.All(metrics, alert => Assert.Equal(group.Id, Assert.Single(alert["properties.actions"].EnumerateArray()).GetProperty("actionGroupId").GetString()));
+        var emails = Regex.Matches(Repository.Read("infra", $"{name}.bicepparam"), @"'(\S+@\S+)'").Select(match => match.Groups[1].Value);
+        Assert.Equal(emails, group["properties.emailReceivers"].EnumerateArray().Select(receiver => receiver.GetProperty("emailAddress").GetString()));
     }
 
     [Fact]

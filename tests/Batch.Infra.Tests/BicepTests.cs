@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Batch.Infra.Tests;
@@ -6,6 +7,36 @@ namespace Batch.Infra.Tests;
 /// <summary>What the Bicep compiler says about infra/.</summary>
 public sealed class BicepTests(BicepServer bicep) : IClassFixture<BicepServer>
 {
+    /// <summary>Parameters that do not fit together, and the reason that is given.</summary>
+    public static TheoryData<string, string> Refusals => new()
+    {
+        { "param minReplicas = 4", "minReplicas is greater than maxReplicas" },
+        { "param modelShareGiB = 100", "modelShareGiB needs isolateNetwork" },
+        { "param dtype = 'bfloat16'", "dtype bfloat16 needs an A100" },
+        { "param replicaQuota = 2", "maxReplicas is greater than replicaQuota" },
+        { "param replicaCpu = 9", "replicaCpu is more than gpuProfile has" },
+        { "param replicaMemoryGiB = 57", "replicaMemoryGiB is more than gpuProfile has" },
+        { "param gpuProfile = 'NC48-A100'", "device cuda uses one GPU of the several" },
+        { "param device = 'cuda:0+cuda:1'", "device must name as many GPUs as gpuProfile has" },
+        { "param webhookSecrets = true", "webhookSecrets needs keyVault" },
+        { "param eventConsumers = ['archive']", "eventConsumers needs eventGrid" },
+        { "param monthlyBudget = 1", "monthlyBudget needs budgetStartDate" },
+        { "param isolateNetwork = true\nparam modelShareGiB = 100\nparam modelBlob = 'm'", "modelBlob and modelShareGiB exclude each other" },
+        { "param isolateNetwork = true\nparam modelShareGiB = 99", "modelShareGiB is less than 100" },
+        { "param modelPath = '/models/m'", "modelPath is on the model share, which needs modelShareGiB" },
+        { "param settings = { Engine: { Device: 'cpu' } }", "settings.Engine must leave out ModelPath, " },
+        { "param settings = { Engine: { ModelPath: '/m' } }", "settings.Engine must leave out ModelPath" },
+        { "param settings = { Engine: { WeightDType: 'int8' } }", "settings.Engine.WeightDType int8 needs device cpu" },
+        { "param settings = { Access: { Required: false } }", "settings.Access.Required false opens the API to the internet" },
+        { "param settings = { Webhooks: { AllowHttp: true } }", "settings.Webhooks.AllowHttp and AllowPrivateAddresses need isolateNetwork" },
+        { "param settings = { Webhooks: { AllowPrivateAddresses: true } }", "settings.Webhooks.AllowHttp and AllowPrivateAddresses need isolateNetwork" },
+        { "param eventGrid = true\nparam eventConsumers = ['archive', 'archive']", "eventConsumers must differ" },
+        { "param eventGrid = true\nparam eventConsumers = ['Archive']", "eventConsumers must be in lower case" },
+        { "param eventGrid = true\nparam eventConsumers = ['poison']", "eventConsumers must be in lower case and without poison" },
+        { "param monthlyBudget = 1\nparam budgetStartDate = '2026-12-15'", "monthlyBudget needs budgetStartDate, the first day of a month" },
+        { "param isolateNetwork = true\nparam networkAddresses = '10.0.0.0/23'", "networkAddresses must be a /22 or more" },
+    };
+
     [Fact]
     public async Task Lint_EveryFile_FindsNothing()
     {
@@ -57,27 +88,7 @@ public sealed class BicepTests(BicepServer bicep) : IClassFixture<BicepServer>
         Assert.True(JsonElement.DeepEquals(committed.Root.GetProperty("diagnostics"), predicted.Root.GetProperty("diagnostics")));
     }
 
-    [Theory]
-    [InlineData("param minReplicas = 4", "minReplicas is greater than maxReplicas")]
-    [InlineData("param modelShareGiB = 100", "modelShareGiB needs isolateNetwork")]
-    [InlineData("param dtype = 'bfloat16'", "dtype bfloat16 needs an A100")]
-    [InlineData("param replicaQuota = 2", "maxReplicas is greater than replicaQuota")]
-    [InlineData("param replicaCpu = 9", "replicaCpu is more than gpuProfile has")]
-    [InlineData("param replicaMemoryGiB = 57", "replicaMemoryGiB is more than gpuProfile has")]
-    [InlineData("param gpuProfile = 'NC48-A100'", "device cuda uses one GPU of the several")]
-    [InlineData("param device = 'cuda:0+cuda:1'", "device must name as many GPUs as gpuProfile has")]
-    [InlineData("param webhookSecrets = true", "webhookSecrets needs keyVault")]
-    [InlineData("param eventConsumers = ['a']", "eventConsumers needs eventGrid")]
-    [InlineData("param monthlyBudget = 1", "monthlyBudget needs budgetStartDate")]
-    [InlineData("param isolateNetwork = true\nparam modelShareGiB = 100\nparam modelBlob = 'm'", "modelBlob and modelShareGiB exclude each other")]
-    [InlineData("param isolateNetwork = true\nparam modelShareGiB = 99", "modelShareGiB is less than 100")]
-    [InlineData("param modelPath = '/models/m'", "modelPath is on the model share, which needs modelShareGiB")]
-    [InlineData("param settings = { Engine: { Device: 'cpu' } }", "settings.Engine must leave out ModelPath, ")]
-    [InlineData("param settings = { Engine: { ModelPath: '/m' } }", "settings.Engine must leave out ModelPath")]
-    [InlineData("param settings = { Engine: { WeightDType: 'int8' } }", "settings.Engine.WeightDType int8 needs device cpu")]
-    [InlineData("param settings = { Access: { Required: false } }", "settings.Access.Required false opens the API to the internet")]
-    [InlineData("param settings = { Webhooks: { AllowHttp: true } }", "settings.Webhooks.AllowHttp and AllowPrivateAddresses need isolateNetwork")]
-    [InlineData("param settings = { Webhooks: { AllowPrivateAddresses: true } }", "settings.Webhooks.AllowHttp and AllowPrivateAddresses need isolateNetwork")]
+    [Theory, MemberData(nameof(Refusals))]
     public async Task Snapshot_ParametersThatDoNotFitTogether_AreRefused(string parameter, string reason)
     {
         using var copy = new InfraCopy();
@@ -86,6 +97,15 @@ public sealed class BicepTests(BicepServer bicep) : IClassFixture<BicepServer>
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => bicep.PredictAsync(Path.Combine(copy.Folder, "main.bicepparam")));
 
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Refusals_OfTheTemplates_AreAllTested()
+    {
+        var reasons = InfraCopy.FileNames.SelectMany(file => Regex.Matches(Repository.Read("infra", file), @"fail\(\s*'([^'$]+)")).Select(match => match.Groups[1].Value).ToList();
+
+        Assert.NotEmpty(reasons);
+        Assert.All(reasons, reason => Assert.Contains(Refusals, refusal => reason.Contains(refusal.Data.Item2, StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -103,11 +123,13 @@ public sealed class BicepTests(BicepServer bicep) : IClassFixture<BicepServer>
         Assert.Contains(compiled.GetProperty("diagnostics").EnumerateArray(), diagnostic => diagnostic.GetProperty("message").GetString()!.Contains(reason, StringComparison.Ordinal));
     }
 
-    // A module is a deployment resource with its template inside.
+    // A module is a deployment resource with its template inside. Resources are an object where the template's language has names for them, else a list.
     private static IEnumerable<JsonElement> Templates(JsonElement template)
     {
         yield return template;
-        foreach (var inner in Members(template, "resources").Select(resource => resource.Value).Where(resource => resource.GetProperty("type").GetString() == "Microsoft.Resources/deployments"))
+        var resources = template.GetProperty("resources");
+        var all = resources.ValueKind == JsonValueKind.Array ? resources.EnumerateArray().ToArray() : [.. resources.EnumerateObject().Select(resource => resource.Value)];
+        foreach (var inner in all.Where(resource => resource.GetProperty("type").GetString() == "Microsoft.Resources/deployments"))
         {
             foreach (var nested in Templates(inner.GetProperty("properties").GetProperty("template")))
             {

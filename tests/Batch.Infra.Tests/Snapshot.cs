@@ -33,6 +33,10 @@ internal sealed class Snapshot
     /// <summary>The container of the app.</summary>
     public JsonElement Container => Single("Microsoft.App/containerApps")["properties.template.containers"][0];
 
+    /// <summary>The rules of the app's scale that watch a queue.</summary>
+    public IReadOnlyList<JsonElement> QueueRules =>
+        [.. Single("Microsoft.App/containerApps")["properties.template.scale.rules"].EnumerateArray().Where(rule => rule.TryGetProperty("azureQueue", out _)).Select(rule => rule.GetProperty("azureQueue"))];
+
     /// <summary>The app's environment variables, those of secrets apart.</summary>
     public Dictionary<string, string> Variables => VariablesOf("value");
 
