@@ -144,7 +144,7 @@ public sealed class AppTests
 
         Assert.Contains($"\n  {app.Text("tags.azd-service-name")}:\n", azd, StringComparison.Ordinal);
         // An older version drops the fields it does not know, the identity of a scale rule among them.
-        Assert.Contains($"apiVersion: {app.Text("apiVersion")}\n", azd, StringComparison.Ordinal);
+        Assert.Contains($"apiVersion: \"{app.Text("apiVersion")}\"\n", azd, StringComparison.Ordinal);
     }
 
     private static string MetricName(string constant) =>

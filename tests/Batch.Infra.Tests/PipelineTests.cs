@@ -41,6 +41,23 @@ public sealed class PipelineTests
     public void Workflows_SayWhatTheirTokenMayDo() => Assert.All(Workflows, file => Assert.Matches(@"(?m)^permissions:\n  contents: read$", File.ReadAllText(file)));
 
     [Fact]
+    public void Workflows_GiveAnIdentityOnlyToTheJobThatNeedsIt() => Assert.All(Workflows, file => Assert.DoesNotMatch(@"(?m)^  id-token:", File.ReadAllText(file)));
+
+    [Fact]
+    public void Release_IsBuiltAgainEveryWeek_OnTheBasesOfTheDay()
+    {
+        var release = Repository.Read(".github", "workflows", "release.yml");
+
+        Assert.Matches(@"(?m)^    - cron: ""\d+ \d+ \* \* \d""$", release);
+        Assert.Contains("pull: true", release, StringComparison.Ordinal);
+        // Each base that the Dockerfile takes can be pinned, and the release pins it.
+        var bases = Regex.Matches(Repository.Read("Dockerfile"), @"(?m)^FROM mcr\S+?\$\{(\w+)\}").Select(match => match.Groups[1].Value).ToList();
+        Assert.Equal(Regex.Count(Repository.Read("Dockerfile"), @"(?m)^FROM mcr"), bases.Count);
+        Assert.All(bases, digest => Assert.Contains($"            {digest}=", release, StringComparison.Ordinal));
+        Assert.All(bases, digest => Assert.Contains($"- {digest}=${{{digest}}}", Repository.Read("azure.yaml"), StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Dockerfile_PlainBuild_MakesTheWorker()
     {
         var stages = Regex.Matches(Repository.Read("Dockerfile"), @"(?m)^FROM (\S+)(?: AS (\S+))?$");
