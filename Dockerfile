@@ -71,18 +71,23 @@ EXPOSE 8080
 # The host itself, not the base's start script: a shell as the first process would not pass SIGTERM on.
 CMD ["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]
 
-# The same image with the SDK, the sources, an SSH server for keys (2222) and a notebook server behind a token (8888).
+# The same image with the SDK, the sources, an SSH server for keys (2222) and a notebook server behind a token (8888) for Python and C#.
 FROM worker AS dev
 USER root
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git less openssh-server python3-venv \
     && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* \
     && python3 -m venv /opt/jupyter \
-    && /opt/jupyter/bin/pip install --no-cache-dir jupyterlab==4.4.3
+    && /opt/jupyter/bin/pip install --no-cache-dir jupyterlab==4.6.6
 COPY --from=build /usr/share/dotnet/ /usr/share/dotnet/
 COPY --from=build --chown=$APP_UID /source/ /workspace/
 COPY --chmod=755 build/dev-container.sh /usr/local/bin/dev-container
-RUN ln -sf /usr/share/dotnet/dotnet /usr/local/bin/dotnet && chown $APP_UID /workspace
+COPY build/csharp-kernel.json /opt/jupyter/share/jupyter/kernels/csharp/kernel.json
+# Not below /home, where root's files would be in the user's way.
+RUN --mount=type=cache,id=batch-nuget,target=/root/.nuget/packages,sharing=locked \
+    ln -sf /usr/share/dotnet/dotnet /usr/local/bin/dotnet \
+    && chown $APP_UID /workspace \
+    && HOME=/root dotnet tool install Microsoft.dotnet-interactive --version 1.0.712001 --tool-path /opt/dotnet-tools
 WORKDIR /workspace
 USER $APP_UID
 EXPOSE 2222 8888

@@ -106,7 +106,7 @@ buildah rm "$container" > /dev/null
 
 container=$(buildah from --pull-never batch-worker:dev)
 folder=$(buildah mount "$container")
-for file in usr/share/dotnet/dotnet usr/local/bin/dev-container workspace/functions/Batch.Functions.csproj home/site/wwwroot/Batch.Functions.dll; do
+for file in usr/share/dotnet/dotnet usr/local/bin/dev-container opt/dotnet-tools/dotnet-interactive opt/jupyter/share/jupyter/kernels/csharp/kernel.json workspace/functions/Batch.Functions.csproj home/site/wwwroot/Batch.Functions.dll; do
   [ -e "$folder/$file" ] || fail "missing in dev: /$file"
 done
 buildah rm "$container" > /dev/null

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Azure;
+using Azure.Data.Tables.Models;
 using Batch.Jobs;
 using Batch.Jobs.Access;
 using Batch.Jobs.Storage;
@@ -30,7 +32,7 @@ internal static class KeyCommands
             if (given.GetValue(storage) is { } account)
             {
                 var store = new ApiKeyStore(Storage(account), TimeProvider.System);
-                var (key, secret) = await store.CreateAsync(given.GetValue(tenant)!, allowed, given.GetValue(name), end, cancellationToken);
+                var (key, secret) = await CreateAsync(store, given.GetValue(tenant)!, allowed, given.GetValue(name), end, cancellationToken);
                 Show(JsonSerializer.SerializeToElement(ApiKeyView.Of(key, secret), JobJson.Options), given.GetValue(json));
                 return ExitCode.Success;
             }
@@ -39,6 +41,18 @@ internal static class KeyCommands
             return ExitCode.Success;
         });
         return command;
+    }
+
+    private static async Task<(ApiKey Key, string Secret)> CreateAsync(ApiKeyStore store, string tenant, ApiScopes scopes, string? name, DateTimeOffset? end, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.CreateAsync(tenant, scopes, name, end, cancellationToken);
+        }
+        catch (RequestFailedException e) when (e.ErrorCode == TableErrorCode.TableNotFound)
+        {
+            throw new InvalidOperationException($"this storage has no table '{ApiKeyStore.ApiKeysTable}' yet: the worker makes it at its first start, the template before", e);
+        }
     }
 
     private static Command CreateList()

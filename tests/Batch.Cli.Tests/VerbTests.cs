@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Batch.Functions.Tests;
+using Batch.LocalHost.Emulator;
 
 namespace Batch.Cli.Tests;
 
@@ -14,6 +15,17 @@ public sealed partial class VerbTests : IDisposable
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public void Dispose() => _data.Delete(recursive: true);
+
+    [Fact]
+    public async Task KeysCreate_InAStorageThatNobodyHasSetUp_SaysWhoDoes()
+    {
+        await using var azurite = await Azurite.StartAsync(dataFolder: null, Token);
+
+        var (code, _, errors) = await BatchCommand.RunAsync("", "keys", "create", "--storage", azurite.ConnectionString);
+
+        Assert.Equal(ExitCode.Failure, code);
+        Assert.Equal("error: this storage has no table 'apikeys' yet: the worker makes it at its first start, the template before", errors.Trim());
+    }
 
     [Fact]
     public async Task Endpoints_AreMadeTriedReplayedChangedAndDeleted()
