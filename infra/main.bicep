@@ -280,19 +280,16 @@ module app 'modules/app.bicep' = {
   scope: group
   dependsOn: [roles, privateLinks]
   params: {
-    name: names.app
+    names: names
     location: location
     tags: tags
     environmentId: appsEnvironment.outputs.id
     identity: { id: identity.outputs.id, clientId: identity.outputs.clientId }
     registryServer: registry.outputs.loginServer
-    appInsightsName: names.appInsights
     workspaceId: monitoring.outputs.workspaceId
-    storageAccountName: names.storage
     modelPath: empty(modelBlob)
       ? modelPath
       : 'https://${names.storage}.blob.${environment().suffixes.storage}/${modelsContainer}/${modelBlob}'
-    topicEndpoint: topic.?outputs.endpoint ?? ''
     settings: environmentVariables(
       checkSettings(settings, decided, ingress == 'external' && !isolateNetwork, isolateNetwork),
       decided

@@ -1,10 +1,11 @@
 import { hostVariables, identityVariables, port, probes } from 'host.bicep'
+import { resourceNames } from 'names.bicep'
 import { replicaScale, scaleRules } from 'scale.bicep'
 import { environmentVariable } from 'settings.bicep'
 import { replicaResources, tagMap, vaultSecrets } from 'types.bicep'
 
-@description('Required. Name of the app.')
-param name string
+@description('Required. Names of what is deployed; empty for what is not.')
+param names resourceNames
 
 @description('Required. Region.')
 param location string
@@ -21,20 +22,11 @@ param identity { id: string, clientId: string }
 @description('Required. Server of the registry that the identity pulls from.')
 param registryServer string
 
-@description('Required. Name of the Application Insights component.')
-param appInsightsName string
-
 @description('Required. Log Analytics workspace that gets the metrics; the environment sends the logs.')
 param workspaceId string
 
-@description('Required. Name of the storage account.')
-param storageAccountName string
-
 @description('Required. Folder of the model inside the container, or its address in blobs.')
 param modelPath string
-
-@description('Required. Event Grid topic that gets the events; empty for none.')
-param topicEndpoint string
 
 @description('Required. Settings of the program.')
 param settings environmentVariable[]
@@ -58,13 +50,17 @@ param scale replicaScale
 param ingress 'external' | 'internal'
 
 resource appInsights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: appInsightsName
+  name: names.appInsights
+}
+
+resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = if (!empty(names.topic)) {
+  name: names.topic
 }
 
 var secrets = secretsVault == null ? {} : vaultSecrets
 
 resource app 'Microsoft.App/containerApps@2026-01-01' = {
-  name: name
+  name: names.app
   location: location
   tags: union(tags, { 'azd-service-name': 'worker' })
   kind: scale.rules == 'native' ? 'functionapp' : 'containerapps'
@@ -107,12 +103,12 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
           }
           env: concat(
             hostVariables,
-            identityVariables(identity.clientId, storageAccountName),
+            identityVariables(identity.clientId, names.storage),
             [
               { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: appInsights.properties.ConnectionString }
-              { name: 'EventGrid__TopicEndpoint', value: topicEndpoint }
               { name: 'Engine__ModelPath', value: modelPath }
             ],
+            empty(names.topic) ? [] : [{ name: 'EventGrid__TopicEndpoint', value: topic!.properties.endpoint }],
             settings,
             map(items(secrets), secret => { name: secret.value, secretRef: secret.key })
           )
@@ -126,7 +122,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         maxReplicas: scale.max
         cooldownPeriod: 300
         pollingInterval: 30
-        rules: scaleRules(scale, storageAccountName, identity.id)
+        rules: scaleRules(scale, names.storage, identity.id)
       }
     }
   }

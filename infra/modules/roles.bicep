@@ -34,77 +34,82 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = if (!empty(name
   name: names.vault
 }
 
-@description('What each principal may do with the account\'s data. The Functions host owns its blobs: it keeps leases and function keys there.')
-var storageGrants = {
-  appBlobs: { to: 'app', role: roleIds.storageBlobDataOwner }
-  appQueues: { to: 'app', role: roleIds.storageQueueDataContributor }
-  appTables: { to: 'app', role: roleIds.storageTableDataContributor }
-  operatorBlobs: { to: 'operator', role: roleIds.storageBlobDataContributor }
-  operatorQueues: { to: 'operator', role: roleIds.storageQueueDataContributor }
-  operatorTables: { to: 'operator', role: roleIds.storageTableDataContributor }
-}
+@description('Who may do what, on what, and nothing else. The Functions host owns its blobs: it keeps leases and function keys there.')
+var grants = [
+  { on: 'storage', to: 'app', role: roleIds.storageBlobDataOwner }
+  { on: 'storage', to: 'app', role: roleIds.storageQueueDataContributor }
+  { on: 'storage', to: 'app', role: roleIds.storageTableDataContributor }
+  { on: 'storage', to: 'operator', role: roleIds.storageBlobDataContributor }
+  { on: 'storage', to: 'operator', role: roleIds.storageQueueDataContributor }
+  { on: 'storage', to: 'operator', role: roleIds.storageTableDataContributor }
+  { on: 'registry', to: 'app', role: roleIds.acrPull }
+  { on: 'appInsights', to: 'app', role: roleIds.monitoringMetricsPublisher }
+  { on: 'topic', to: 'app', role: roleIds.eventGridDataSender }
+  { on: 'vault', to: 'app', role: roleIds.keyVaultSecretsUser }
+  { on: 'vault', to: 'operator', role: roleIds.keyVaultSecretsOfficer }
+]
 
-resource storageAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for grant in items(storageGrants): if (grant.value.to == 'app' || !empty(operatorPrincipalId)) {
-    name: guid(account.id, grant.value.to == 'app' ? identity.id : operatorPrincipalId, grant.value.role)
+var given = filter(grants, grant => !empty(names[grant.on]) && (grant.to == 'app' || !empty(operatorPrincipalId)))
+var keys = { app: identity.id, operator: operatorPrincipalId }
+var types = { app: 'ServicePrincipal', operator: operatorPrincipalType }
+
+// One loop for each resource, since the scope of a loop is one.
+resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for grant in filter(given, each => each.on == 'storage'): {
+    name: guid(account.id, keys[grant.to], grant.role)
     scope: account
     properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.value.role)
-      principalId: grant.value.to == 'app' ? identity.properties.principalId : operatorPrincipalId
-      principalType: grant.value.to == 'app' ? 'ServicePrincipal' : operatorPrincipalType
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.role)
+      principalId: grant.to == 'app' ? identity.properties.principalId : operatorPrincipalId
+      principalType: types[grant.to]
     }
   }
 ]
 
-resource pullImages 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, identity.id, roleIds.acrPull)
-  scope: registry
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.acrPull)
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+resource onRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for grant in filter(given, each => each.on == 'registry'): {
+    name: guid(registry.id, keys[grant.to], grant.role)
+    scope: registry
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.role)
+      principalId: grant.to == 'app' ? identity.properties.principalId : operatorPrincipalId
+      principalType: types[grant.to]
+    }
   }
-}
+]
 
-resource publishTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(appInsights.id, identity.id, roleIds.monitoringMetricsPublisher)
-  scope: appInsights
-  properties: {
-    roleDefinitionId: subscriptionResourceId(
-      'Microsoft.Authorization/roleDefinitions',
-      roleIds.monitoringMetricsPublisher
-    )
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+resource onAppInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for grant in filter(given, each => each.on == 'appInsights'): {
+    name: guid(appInsights.id, keys[grant.to], grant.role)
+    scope: appInsights
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.role)
+      principalId: grant.to == 'app' ? identity.properties.principalId : operatorPrincipalId
+      principalType: types[grant.to]
+    }
   }
-}
+]
 
-resource sendEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.topic)) {
-  name: guid(topic.id, identity.id, roleIds.eventGridDataSender)
-  scope: topic
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.eventGridDataSender)
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for grant in filter(given, each => each.on == 'topic'): {
+    name: guid(topic.id, keys[grant.to], grant.role)
+    scope: topic
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.role)
+      principalId: grant.to == 'app' ? identity.properties.principalId : operatorPrincipalId
+      principalType: types[grant.to]
+    }
   }
-}
+]
 
-resource readSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.vault)) {
-  name: guid(vault.id, identity.id, roleIds.keyVaultSecretsUser)
-  scope: vault
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsUser)
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+resource onVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for grant in filter(given, each => each.on == 'vault'): {
+    name: guid(vault.id, keys[grant.to], grant.role)
+    scope: vault
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.role)
+      principalId: grant.to == 'app' ? identity.properties.principalId : operatorPrincipalId
+      principalType: types[grant.to]
+    }
   }
-}
-
-resource writeSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.vault) && !empty(operatorPrincipalId)) {
-  name: guid(vault.id, operatorPrincipalId, roleIds.keyVaultSecretsOfficer)
-  scope: vault
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsOfficer)
-    principalId: operatorPrincipalId
-    principalType: operatorPrincipalType
-  }
-}
+]

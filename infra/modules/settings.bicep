@@ -131,7 +131,7 @@ func environmentVariables(settings appSettings, decided decidedSettings) environ
     }),
     section =>
       map(
-        filter(items(section.value), each => each.key != 'TenantWeights' && each.value != null),
+        filter(items(section.value), each => each.key != 'TenantWeights' && !empty(string(each.value ?? ''))),
         each => { name: '${section.key}${each.key}', value: string(each.value) }
       )
   ))

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -38,6 +39,29 @@ public sealed class AppTests
     {
         Assert.Equal([.. Queues.Append("batch-events-archive").Order(StringComparer.Ordinal)], _isolated.Names("Microsoft.Storage/storageAccounts/queueServices/queues"));
         Assert.Equal("batch-events-archive", _isolated.Single("Microsoft.EventGrid/topics/eventSubscriptions").Text("properties.deliveryWithResourceIdentity.destination.properties.queueName"));
+    }
+
+    [Fact]
+    public void EventConsumers_LoseNoEventUnseen()
+    {
+        var deadLetters = _isolated.Single("Microsoft.EventGrid/topics/eventSubscriptions")["properties.deadLetterWithResourceIdentity.deadLetterDestination.properties"];
+
+        Assert.Equal("deadletter", deadLetters.GetProperty("blobContainerName").GetString());
+        Assert.Equal(_isolated.OfType("Microsoft.Storage/storageAccounts").Single(account => account.Text("kind") == "StorageV2").Id, deadLetters.GetProperty("resourceId").GetString());
+    }
+
+    // What callers put into inputs is theirs, and models are the operators'.
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
+    public void Lifecycle_RemovesWhatTheProgramLeaves_LaterThanTheProgramDoes(string name)
+    {
+        var snapshot = Snapshot.Load(name);
+        var days = snapshot.Single("Microsoft.Storage/storageAccounts/managementPolicies")["properties.policy.rules"].EnumerateArray().Select(rule => rule.GetProperty("definition"))
+            .ToDictionary(rule => rule.GetProperty("filters").GetProperty("prefixMatch")[0].GetString()!.TrimEnd('/'), rule => rule.GetProperty("actions").GetProperty("baseBlob").GetProperty("delete").GetProperty("daysAfterModificationGreaterThan").GetInt32());
+
+        Assert.Equal(Containers.Except(["inputs", "models"]), days.Keys.Order(StringComparer.Ordinal));
+        var retention = int.Parse(snapshot.Variables["Retention__Days"], CultureInfo.InvariantCulture);
+        // A batch may run for a year; what it wrote for its owner, and what was not delivered, nobody else removes.
+        Assert.All(days, container => Assert.Equal(retention + (container.Key is "outputs" or "deadletter" ? 0 : 400), container.Value));
     }
 
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]

@@ -12,8 +12,11 @@ namespace Batch.Infra.Tests;
 /// <summary>A setting that the code reads: a property of a class that functions/Program.cs binds to a section.</summary>
 internal sealed record CodeSetting(string Section, PropertyInfo Property)
 {
+    /// <summary>The sections, and the classes that they are bound to.</summary>
+    public static IReadOnlyDictionary<string, Type> Sections { get; } = ReadSections();
+
     /// <summary>Section <c>Models</c> apart, which is a dictionary of what section <c>Engine</c> has.</summary>
-    public static IReadOnlyList<CodeSetting> All { get; } = [.. Bindings().Where(binding => binding.Class != typeof(ModelsOptions)).SelectMany(binding => Of(binding.Section, binding.Class))];
+    public static IReadOnlyList<CodeSetting> All { get; } = [.. Sections.Where(section => section.Value != typeof(ModelsOptions)).SelectMany(section => Of(section.Key, section.Value))];
 
     public string Name => $"{Section}:{Property.Name}";
 
@@ -28,17 +31,20 @@ internal sealed record CodeSetting(string Section, PropertyInfo Property)
 
     public bool IsDictionary => Property.PropertyType.IsAssignableTo(typeof(IDictionary));
 
+    /// <summary>Whether it always has one: entries of a dictionary, and what is nothing by default, are for whoever has a value.</summary>
+    public bool HasValue => !IsDictionary && (DefaultText.Length > 0 || Property.IsDefined(typeof(RequiredAttribute)));
+
     public RangeAttribute? Range => Property.GetCustomAttribute<RangeAttribute>();
 
     private static IEnumerable<CodeSetting> Of(string section, Type type) =>
         type.GetProperties().Where(property => property.SetMethod is { IsPublic: true }).Select(property => new CodeSetting(section, property));
 
-    private static IEnumerable<(string Section, Type Class)> Bindings()
+    private static Dictionary<string, Type> ReadSections()
     {
         var program = Repository.Read("functions", "Program.cs");
         var bindings = Regex.Matches(program, @"AddOptionsWithValidateOnStart<(?<class>\w+)(?:, \w+)?>\(\)\.BindConfiguration\(""(?<section>\w+)""\)");
         Assert.Equal(Regex.Count(program, "AddOptions|BindConfiguration|[.]Configure<") / 2, bindings.Count);
         Type[] types = [.. typeof(EngineOptions).Assembly.GetTypes(), .. typeof(JobsOptions).Assembly.GetTypes()];
-        return bindings.Select(binding => (binding.Groups["section"].Value, types.Single(type => type.Name == binding.Groups["class"].Value)));
+        return bindings.ToDictionary(binding => binding.Groups["section"].Value, binding => types.Single(type => type.Name == binding.Groups["class"].Value));
     }
 }

@@ -46,6 +46,15 @@ public sealed class KubernetesTests
     }
 
     [Fact]
+    public void Deployment_SetsWhatIsRead_AndCountsJobsAsHostJsonDoes()
+    {
+        var settings = _objects.OfType<V1Deployment>().Single().Spec.Template.Spec.Containers[0].Env.ToDictionary(variable => variable.Name, variable => variable.Value);
+
+        Assert.All(settings.Keys, variable => Assert.True(ReadSettings.Contains(variable), $"{variable} is read by nobody"));
+        Assert.Equal($"{HostJson.JobsAtOnce}", settings["Engine__MaxSequences"]);
+    }
+
+    [Fact]
     public void ScaleRules_WatchTheQueuesThatContainerAppsWatches()
     {
         var expected = Snapshot.Load("isolated").QueueRules.Select(rule => (Queue: rule.GetProperty("queueName").GetString()!, Length: rule.GetProperty("queueLength").ToString()));

@@ -1,4 +1,7 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
+using Batch.Jobs;
+using Microsoft.Extensions.Configuration;
 using Xunit;
 
 namespace Batch.Infra.Tests;
@@ -6,14 +9,6 @@ namespace Batch.Infra.Tests;
 /// <summary>The template sets what the program reads, the program reads what the template sets, and docs/operations.md describes it.</summary>
 public sealed class SettingsTests
 {
-    // What the Functions host, its storage extension, ASP.NET, Azure.Identity, OpenTelemetry and NVIDIA's container runtime read.
-    private static readonly string[] OthersSettings =
-    [
-        "ASPNETCORE_URLS", "AZURE_CLIENT_ID", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential",
-        "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "FUNCTIONS_WORKER_RUNTIME", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES",
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_SERVICE_NAME",
-    ];
-
     // Read by name, and yet not the template's to set.
     private static readonly string[] NotTheTemplates =
     [
@@ -73,8 +68,7 @@ public sealed class SettingsTests
     [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
     public void Settings_ThatTheCodeReads_AreSet(string name)
     {
-        // A dictionary's entries, and what is nothing by default, are for whoever has a value.
-        var read = CodeSetting.All.Where(setting => setting is { IsDictionary: false, Default: not null }).Select(setting => setting.Variable).Concat(ReadByName().Except(NotTheTemplates));
+        var read = CodeSetting.All.Where(setting => setting.HasValue).Select(setting => setting.Variable).Concat(ReadSettings.ByName.Except(NotTheTemplates));
 
         AssertNone(read.Except(Snapshot.Load(name).Variables.Keys), "read by the code and not set by the template");
     }
@@ -86,11 +80,27 @@ public sealed class SettingsTests
         string[] set = [.. snapshot.Variables.Keys, .. snapshot.SecretVariables.Keys];
 
         Assert.Distinct(set);
-        AssertNone(set.Where(variable => !IsRead(variable)), "set by the template and read by nobody");
+        AssertNone(set.Where(variable => !ReadSettings.Contains(variable)), "set by the template and read by nobody");
+    }
+
+    [Theory, MemberData(nameof(Snapshot.All), MemberType = typeof(Snapshot))]
+    public void Settings_ThatTheTemplateSets_AreTaken(string name)
+    {
+        // What is known at deployment alone is an expression; addresses are.
+        var settings = Snapshot.Load(name).Variables.ToDictionary(variable => variable.Key.Replace("__", ":", StringComparison.Ordinal), variable => variable.Value.StartsWith('[') ? "https://example.org" : variable.Value);
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings!).Build();
+
+        foreach (var (section, type) in CodeSetting.Sections)
+        {
+            var options = Activator.CreateInstance(type)!;
+            configuration.GetSection(section).Bind(options, binder => binder.ErrorOnUnknownConfiguration = true);
+            object[] bound = options is ModelsOptions models ? [.. models.Values] : [options];
+            Assert.All(bound, each => Validator.ValidateObject(each, new ValidationContext(each), validateAllProperties: true));
+        }
     }
 
     [Fact]
-    public void Settings_ThatAreNotTheTemplates_AreReadByName() => AssertNone(NotTheTemplates.Except(ReadByName()), "excepted here and read by nobody");
+    public void Settings_ThatAreNotTheTemplates_AreReadByName() => AssertNone(NotTheTemplates.Except(ReadSettings.ByName), "excepted here and read by nobody");
 
     [Fact]
     public void Settings_OfAParameterFile_WinOverDefaults()
@@ -117,17 +127,6 @@ public sealed class SettingsTests
 
         AssertNone(documented.Except(CodeSetting.All.Select(setting => setting.Name)), "in docs/operations.md and read by nobody");
     }
-
-    private static bool IsRead(string variable) =>
-        CodeSetting.All.Any(setting => setting.IsDictionary ? variable.StartsWith($"{setting.Variable}__", StringComparison.Ordinal) : variable == setting.Variable)
-        || (Regex.Match(variable, "^Models__.+__(\\w+)$") is { Success: true } model && CodeSetting.All.Any(setting => setting.Variable == $"Engine__{model.Groups[1].Value}"))
-        || ReadByName().Contains(variable)
-        || OthersSettings.Contains(variable);
-
-    // Names of environment variables, all capitals, in what runs in Azure.
-    private static HashSet<string> ReadByName() =>
-        [.. new[] { "functions", "shared/Batch.Jobs", "shared/Batch.Inference" }.SelectMany(Repository.SourceFiles)
-            .SelectMany(file => Regex.Matches(File.ReadAllText(file), @"""([A-Z]{3,}(?:_[A-Z]+)+)""")).Select(match => match.Groups[1].Value)];
 
     private static void AssertNone(IEnumerable<string> settings, string fault) => Assert.True(!settings.Any(), $"{fault}: {string.Join(", ", settings)}");
 

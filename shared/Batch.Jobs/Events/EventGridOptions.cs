@@ -6,8 +6,7 @@ namespace Batch.Jobs.Events;
 public sealed class EventGridOptions : IValidatableObject
 {
     /// <summary>
-    /// Endpoint of an Event Grid topic for CloudEvents 1.0, which gets every event beside the queue. Empty, as the template sets it without a
-    /// topic, is none.
+    /// Endpoint of an Event Grid topic for CloudEvents 1.0, which gets every event beside the queue. Empty is none.
     /// </summary>
     public string? TopicEndpoint { get; set; }
 
