@@ -250,21 +250,9 @@ module privateLinks 'modules/privateLinks.bicep' = if (isolateNetwork) {
   }
 }
 
-module modelShare 'modules/modelshare.bicep' = if (hasModelShare) {
-  scope: group
-  dependsOn: [network]
-  params: {
-    names: names
-    location: location
-    tags: tags
-    workspaceId: monitoring.outputs.workspaceId
-    sizeGiB: modelShareGiB
-  }
-}
-
 module appsEnvironment 'modules/environment.bicep' = {
   scope: group
-  dependsOn: [network, modelShare]
+  dependsOn: [network]
   params: {
     names: names
     location: location
@@ -272,6 +260,7 @@ module appsEnvironment 'modules/environment.bicep' = {
     gpuProfile: gpuProfile
     minMachines: minReplicas
     maxMachines: maxReplicas
+    modelShareGiB: modelShareGiB
     workspaceId: monitoring.outputs.workspaceId
   }
 }

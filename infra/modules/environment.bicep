@@ -19,6 +19,9 @@ param minMachines int
 @description('Required. Most machines of a dedicated GPU profile.')
 param maxMachines int
 
+@description('Required. Size of the model share, where there is one.')
+param modelShareGiB int
+
 @description('Required. Log Analytics workspace that gets the logs.')
 param workspaceId string
 
@@ -29,6 +32,10 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' existing = if (!
   name: names.network
 
   resource apps 'subnets' existing = { name: 'apps' }
+}
+
+module modelShare 'modelshare.bicep' = if (!empty(names.modelStorage)) {
+  params: { names: names, location: location, tags: tags, workspaceId: workspaceId, sizeGiB: modelShareGiB }
 }
 
 resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
@@ -47,6 +54,7 @@ resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
 
   resource models 'storages' = if (!empty(names.modelStorage)) {
     name: 'models'
+    dependsOn: [modelShare]
     properties: {
       nfsAzureFile: {
         server: '${names.modelStorage}.file.${environment().suffixes.storage}'
