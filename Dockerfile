@@ -54,9 +54,12 @@ LABEL org.opencontainers.image.title="Batch worker" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0${WORKER_DIGEST}" \
       batch.sbom="/opt/sbom/batch-worker.cdx.json /opt/sbom/batch-worker-extensions.cdx.json"
+# As the template sets them: files of 200 MB, and on shutdown no invocation is cancelled, since the worker saves what runs and hands it on.
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
     ASPNETCORE_URLS=http://+:8080 \
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=211000000 \
+    FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING=true \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     Engine__ModelPath=/opt/models/${MODEL_NAME}

@@ -74,6 +74,18 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public void Dockerfile_SetsForTheHostWhatTheTemplateSets_SoThatTheImageIsTheSameEverywhere()
+    {
+        string[] ofThePlatform = ["FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME"];
+        var variables = Snapshot.Load("main").Single("Microsoft.App/containerApps")["properties.template.containers"][0].GetProperty("env").EnumerateArray()
+            .Where(variable => variable.GetProperty("name").GetString() is { } name && Regex.IsMatch(name, "^(FUNCTIONS|ASPNETCORE|NVIDIA)_") && !ofThePlatform.Contains(name))
+            .Select(variable => $" {variable.GetProperty("name").GetString()}={variable.GetProperty("value").GetString()} ").ToList();
+
+        Assert.NotEmpty(variables);
+        Assert.All(variables, variable => Assert.Contains(variable, Repository.Read("Dockerfile"), StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Compose_WorkerAndStorage_ListenOnLoopbackAlone()
     {
         var ports = Regex.Matches(Repository.Read("compose.yaml"), @"(?m)^      - (\S+:\d+:\d+)$").Select(match => match.Groups[1].Value).ToList();
