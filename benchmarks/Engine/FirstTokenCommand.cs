@@ -16,7 +16,7 @@ internal static class FirstTokenCommand
         {
             if (ModelShape.All.FirstOrDefault(shape => shape.Name == result.GetValue(folder)) is { } shape)
             {
-                await MeasureAsync(shape, result.GetValue(dtype)!);
+                await ModelShape.ForEachAsync([shape.Name], (_, written) => RepeatAsync(shape.Name, written, result.GetValue(dtype)!));
                 return;
             }
             await using var engine = BenchmarkEngine.Load(result.GetValue(folder)!, result.GetValue(dtype)!);
@@ -27,20 +27,12 @@ internal static class FirstTokenCommand
         return command;
     }
 
-    private static async Task MeasureAsync(ModelShape shape, string dtype)
+    private static async Task RepeatAsync(string shape, string folder, string dtype)
     {
-        var folder = shape.WriteFolder();
-        try
+        for (var round = 0; round < 3; round++)
         {
-            for (var round = 0; round < 3; round++)
-            {
-                var seconds = await MeasureAsync(folder, dtype);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{shape.Name} {dtype}: {seconds:F2} s from the start of a process to its first token"));
-            }
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
+            var seconds = await MeasureAsync(folder, dtype);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{shape} {dtype}: {seconds:F2} s from the start of a process to its first token"));
         }
     }
 

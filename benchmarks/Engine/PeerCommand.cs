@@ -21,7 +21,7 @@ internal static class PeerCommand
     public static Command Create()
     {
         var (shapes, batches, dtypes, json) = (Settings.Shapes("gpt2", "llama135m"), Settings.Batches(), Settings.DTypes(), Settings.Json());
-        var rounds = new Option<int>("--rounds") { Description = "alternating rounds of each measurement", DefaultValueFactory = _ => 5 };
+        var rounds = Settings.Rounds(5);
         var threads = new Option<int>("--threads") { Description = "of both", DefaultValueFactory = _ => 2 };
         var command = new Command("peer", "This engine and llama.cpp side by side") { shapes, batches, dtypes, rounds, threads, json };
         command.SetAction(async (result, _) =>
@@ -80,7 +80,7 @@ internal static class PeerCommand
         Row Compare(string phase, IEnumerable<double> own, IEnumerable<double> other)
         {
             var ratios = own.Zip(other, (a, b) => a / b).Order().ToArray();
-            return new Row(shape, Settings.Short(dtype), phase, batch, Median(own), Median(other), Median(ratios), ratios[0], ratios[^1]);
+            return new Row(shape, Settings.Short(dtype), phase, batch, Statistics.Median(own), Statistics.Median(other), Statistics.Median(ratios), ratios[0], ratios[^1]);
         }
     }
 
@@ -113,12 +113,6 @@ internal static class PeerCommand
             best = logits[i] > logits[best] ? i : best;
         }
         return best;
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
     private static void Print(List<Row> rows)

@@ -32,6 +32,8 @@ internal static class Settings
     /// <summary>A dtype as the command line has it.</summary>
     public static string Short(string dtype) => dtype switch { "bfloat16" => "bf16", "float32" => "f32", _ => dtype };
 
+    public static Option<int> Rounds(int byDefault) => new("--rounds") { Description = "in turns; medians, and of ratios the smallest and the largest, too", DefaultValueFactory = _ => byDefault };
+
     public static Option<bool> Json() => new("--json") { Description = "JSON and nothing else on standard output" };
 
     /// <summary>Whole columns also where the output is no terminal.</summary>

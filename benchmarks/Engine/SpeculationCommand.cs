@@ -18,7 +18,7 @@ internal static class SpeculationCommand
     public static Command Create()
     {
         var (shapes, dtypes, batches, json) = (Settings.Shapes("gpt2"), Settings.DTypes("bfloat16"), Settings.Batches(), Settings.Json());
-        var rounds = new Option<int>("--rounds") { Description = "each way, in turns", DefaultValueFactory = _ => 3 };
+        var rounds = Settings.Rounds(3);
         var model = new Option<string?>("--model") { Description = "Hugging Face folder: what the model itself writes after ordinary prompts, instead of what a script says" };
         var command = new Command("speculation", $"Texts of {Tokens} tokens after prompts of {Prompt}, with and without guessed tokens") { shapes, dtypes, batches, rounds, model, json };
         command.SetAction(async (result, _) =>
@@ -31,24 +31,16 @@ internal static class SpeculationCommand
                 Print(rows, result.GetValue(json));
                 return;
             }
-            foreach (var shape in result.GetValue(shapes)!.Select(ModelShape.Parse))
+            await ModelShape.ForEachAsync(result.GetValue(shapes)!, async (shape, folder) =>
             {
-                var folder = shape.WriteFolder();
-                try
+                foreach (var dtype in result.GetValue(dtypes)!)
                 {
-                    foreach (var dtype in result.GetValue(dtypes)!)
+                    foreach (var (text, changed) in new[] { ("the prompt again", int.MaxValue), ("the prompt, every 16th token changed", 16), ("the prompt, every 6th token changed", 6), ("not the prompt", 1) })
                     {
-                        foreach (var (text, changed) in new[] { ("the prompt again", int.MaxValue), ("the prompt, every 16th token changed", 16), ("the prompt, every 6th token changed", 6), ("not the prompt", 1) })
-                        {
-                            rows.AddRange(await MeasureAsync(shape, folder, dtype, text, changed, result.GetValue(batches)!, result.GetValue(rounds)));
-                        }
+                        rows.AddRange(await MeasureAsync(shape, folder, dtype, text, changed, result.GetValue(batches)!, result.GetValue(rounds)));
                     }
                 }
-                finally
-                {
-                    Directory.Delete(folder, recursive: true);
-                }
-            }
+            });
             Print(rows, result.GetValue(json));
         });
         return command;
@@ -71,7 +63,7 @@ internal static class SpeculationCommand
                 offSpeeds.Add(await DecodeAsync(off, prompt, batch));
                 onSpeeds.Add(await DecodeAsync(on, prompt, batch));
             }
-            var (offMedian, onMedian, written) = (Median(offSpeeds), Median(onSpeeds), (double)Tokens * batch * rounds);
+            var (offMedian, onMedian, written) = (Statistics.Median(offSpeeds), Statistics.Median(onSpeeds), (double)Tokens * batch * rounds);
             rows.Add(new Row(shape.Name, Settings.Short(dtype), text, batch, offMedian, onMedian, onMedian / offMedian, (on.Engine.GuessedTokens - before.GuessedTokens) / written, (on.Engine.ConfirmedTokens - before.ConfirmedTokens) / written));
         }
         return rows;
@@ -84,12 +76,6 @@ internal static class SpeculationCommand
         var start = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, batch).Select(_ => Task.Run(() => engine.RunAsync(prompt, Tokens))));
         return batch * Tokens / BenchmarkEngine.Seconds(start, Stopwatch.GetTimestamp());
-    }
-
-    internal static double Median(List<double> values)
-    {
-        values.Sort();
-        return values[values.Count / 2];
     }
 
     private static void Print(List<Row> rows, bool json)

@@ -16,46 +16,40 @@ internal static class WorkloadCommand
 
     private sealed record Job(int Prompt, int Tokens);
 
+    private sealed record Row(string Shape, string Dtype, int Tokens, double ContinuousS, double StaticS, double OneAtATimeS, double[] OverStatic, double[] OverOneAtATime);
+
     public static Command Create()
     {
-        var (shapes, dtypes, json) = (Settings.Shapes("gpt2"), Settings.DTypes("bfloat16"), Settings.Json());
-        var command = new Command("workload", "64 jobs of mixed length: continuous batching, static batches and one at a time") { shapes, dtypes, json };
+        var (shapes, dtypes, rounds, json) = (Settings.Shapes("gpt2"), Settings.DTypes("bfloat16"), Settings.Rounds(3), Settings.Json());
+        var command = new Command("workload", "64 jobs of mixed length: continuous batching, static batches and one at a time") { shapes, dtypes, rounds, json };
         command.SetAction(async (result, _) =>
         {
             Devices.Resolve("cpu");
-            var rows = new List<object>();
-            var table = new Table().AddColumns("shape", "dtype", "tokens", "continuous, tokens/s", "static, tokens/s", "one at a time, tokens/s", "over static", "over one at a time");
-            foreach (var shape in result.GetValue(shapes)!.Select(ModelShape.Parse))
+            var rows = new List<Row>();
+            await ModelShape.ForEachAsync(result.GetValue(shapes)!, async (shape, folder) =>
             {
-                var folder = shape.WriteFolder();
-                try
+                foreach (var dtype in result.GetValue(dtypes)!)
                 {
-                    foreach (var dtype in result.GetValue(dtypes)!)
-                    {
-                        var (tokens, continuous, fixedBatches, alone) = await MeasureAsync(folder, dtype);
-                        table.AddRow(shape.Name, dtype, $"{tokens}", $"{tokens / continuous:F0}", $"{tokens / fixedBatches:F0}", $"{tokens / alone:F0}", $"{fixedBatches / continuous:F2}", $"{alone / continuous:F2}");
-                        rows.Add(new { Shape = shape.Name, Dtype = Settings.Short(dtype), Tokens = tokens, ContinuousS = continuous, StaticS = fixedBatches, OneAtATimeS = alone, OverStatic = fixedBatches / continuous, OverOneAtATime = alone / continuous });
-                    }
+                    rows.Add(await MeasureAsync(shape.Name, folder, dtype, result.GetValue(rounds)));
                 }
-                finally
-                {
-                    Directory.Delete(folder, recursive: true);
-                }
-            }
+            });
             if (result.GetValue(json))
             {
                 Console.WriteLine(JsonSerializer.Serialize(rows, Settings.SnakeCase));
+                return;
             }
-            else
+            var table = new Table().AddColumns("shape", "dtype", "tokens", "continuous, tokens/s", "static, tokens/s", "one at a time, tokens/s", "over static", "over one at a time");
+            foreach (var row in rows)
             {
-                Settings.Print(table);
-                AnsiConsole.WriteLine($"{Jobs} jobs; prompts of 16 to 256 tokens, texts of 4 to 256, most of them short. A static batch of {StaticBatch} computes every row until its longest text ends.");
+                table.AddRow(row.Shape, row.Dtype, $"{row.Tokens}", $"{row.Tokens / row.ContinuousS:F0}", $"{row.Tokens / row.StaticS:F0}", $"{row.Tokens / row.OneAtATimeS:F0}", Statistics.Spread(row.OverStatic), Statistics.Spread(row.OverOneAtATime));
             }
+            Settings.Print(table);
+            AnsiConsole.WriteLine($"{Jobs} jobs; prompts of 16 to 256 tokens, texts of 4 to 256, most of them short. A static batch of {StaticBatch} computes every row until its longest text ends. Medians of rounds in turns.");
         });
         return command;
     }
 
-    private static async Task<(int Tokens, double Continuous, double Static, double Alone)> MeasureAsync(string folder, string dtype)
+    private static async Task<Row> MeasureAsync(string shape, string folder, string dtype, int rounds)
     {
         await using var engine = BenchmarkEngine.Load(folder, dtype, configure: o => o.PrefixCaching = false);
         await engine.WarmUpAsync(8);
@@ -63,24 +57,28 @@ internal static class WorkloadCommand
         var random = new Random(11);
         int Length(int least, int most, double mean) => Math.Clamp((int)(-mean * Math.Log(1 - random.NextDouble())), least, most);
         var jobs = Enumerable.Range(0, Jobs).Select(_ => new Job(Length(16, 256, 80), Length(4, 256, 64))).ToArray();
-
-        var continuous = await TimeAsync(() => Task.WhenAll(jobs.Select(job => Run(job, job.Tokens))));
-        var fixedBatches = await TimeAsync(async () =>
+        var (continuous, batches, alone) = (new double[rounds], new double[rounds], new double[rounds]);
+        for (var round = 0; round < rounds; round++)
         {
-            foreach (var batch in jobs.Chunk(StaticBatch))
+            continuous[round] = await TimeAsync(() => Task.WhenAll(jobs.Select(job => Run(job, job.Tokens))));
+            batches[round] = await TimeAsync(async () =>
             {
-                var longest = batch.Max(job => job.Tokens);
-                await Task.WhenAll(batch.Select(job => Run(job, longest)));
-            }
-        });
-        var alone = await TimeAsync(async () =>
-        {
-            foreach (var job in jobs)
+                foreach (var batch in jobs.Chunk(StaticBatch))
+                {
+                    var longest = batch.Max(job => job.Tokens);
+                    await Task.WhenAll(batch.Select(job => Run(job, longest)));
+                }
+            });
+            alone[round] = await TimeAsync(async () =>
             {
-                await Run(job, job.Tokens);
-            }
-        });
-        return (jobs.Sum(job => job.Tokens), continuous, fixedBatches, alone);
+                foreach (var job in jobs)
+                {
+                    await Run(job, job.Tokens);
+                }
+            });
+        }
+        double[] Over(double[] others) => [.. others.Zip(continuous, (other, own) => other / own)];
+        return new Row(shape, Settings.Short(dtype), jobs.Sum(job => job.Tokens), Statistics.Median(continuous), Statistics.Median(batches), Statistics.Median(alone), Over(batches), Over(alone));
 
         Task Run(Job job, int tokens) => engine.RunAsync(engine.Prompt(job.Prompt), tokens);
     }

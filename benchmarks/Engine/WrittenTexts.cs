@@ -29,7 +29,7 @@ internal static class WrittenTexts
                         offSpeeds.Add(await WriteAsync(off, batch, sampling));
                         onSpeeds.Add(await WriteAsync(on, batch, sampling));
                     }
-                    var (without, with, written) = (SpeculationCommand.Median(offSpeeds), SpeculationCommand.Median(onSpeeds), (double)SpeculationCommand.Tokens * batch * rounds);
+                    var (without, with, written) = (Statistics.Median(offSpeeds), Statistics.Median(onSpeeds), (double)SpeculationCommand.Tokens * batch * rounds);
                     rows.Add(new(on.Model.Name, Settings.Short(dtype), name, batch, without, with, with / without, (on.GuessedTokens - before.GuessedTokens) / written, (on.ConfirmedTokens - before.ConfirmedTokens) / written));
                 }
             }

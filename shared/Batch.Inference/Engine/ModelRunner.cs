@@ -21,6 +21,8 @@ internal sealed class ModelRunner(CausalLM model, KvCache cache, int blockSize, 
 
     public CausalLM Model => model;
 
+    public KvCache Cache => cache;
+
     /// <summary>Computes the scheduled tokens.</summary>
     /// <param name="step">Whose tokens.</param>
     /// <param name="prompt">Gets the logits of the prompts of sequences that want <see cref="Sequence.PromptLogprobs"/>, each position once.</param>

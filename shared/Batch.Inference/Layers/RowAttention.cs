@@ -46,9 +46,10 @@ internal sealed unsafe class RowAttention
     {
         var (heads, kvHeads, dim) = ((int)q.shape[1], (int)k.shape[1], (int)q.shape[2]);
         using var queries = new RowView(q);
+        using RowView newKeys = new(k), newValues = new(v);
         byte* keys = _cache.Keys[layer].Pointer(), values = _cache.Values[layer].Pointer();
-        Store<T>(k, keys);
-        Store<T>(v, values);
+        // Each by one thread: where a page of the cache is used for the first time, the system needs longer than the copies do.
+        Workers.For(2, i => Store<T>(i == 0 ? newKeys : newValues, i == 0 ? keys : values, kvHeads, dim * T.Size));
         Plan(heads / kvHeads, kvHeads);
         var y = empty([q.shape[0], heads * dim], q.dtype);
         var output = y.Pointer();
@@ -60,11 +61,9 @@ internal sealed unsafe class RowAttention
     }
 
     // Writes the step's own keys or values to their places.
-    private void Store<T>(Tensor tensor, byte* cache)
+    private void Store<T>(RowView rows, byte* cache, int heads, int size)
         where T : struct, ILanes
     {
-        var (heads, size) = ((int)tensor.shape[1], (int)tensor.shape[2] * T.Size);
-        using var rows = new RowView(tensor);
         for (var row = 0; row < _newTokens.Length; row++)
         {
             for (var head = 0; head < heads; head++)
