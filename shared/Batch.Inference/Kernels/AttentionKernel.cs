@@ -160,6 +160,7 @@ internal static unsafe class AttentionKernel<T>
         float* q0 = query, q1 = query + second * dim, q2 = query + third * dim, q3 = query + last * dim;
         for (var t = 0; t < length; t++)
         {
+            Prefetch(keys + tokens[Math.Min(t + Ahead, length - 1)] * T.Size, dim);
             var key = keys + tokens[t] * T.Size;
             var (s0, s1, s2, s3) = (Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero, Vector512<float>.Zero);
             var d = 0;
@@ -322,6 +323,7 @@ internal static unsafe class AttentionKernel<T>
             var (b0, b1, b2, b3) = (a0, a1, a2, a3);
             for (var t = 0; t < length; t++)
             {
+                Prefetch(values + (tokens[Math.Min(t + Ahead, length - 1)] + d) * T.Size, Pair);
                 var (a, b) = T.LoadPair(values, tokens[t] + d);
                 a0 = Vector512.FusedMultiplyAdd(a, Vector512.Create(w0[t]), a0);
                 b0 = Vector512.FusedMultiplyAdd(b, Vector512.Create(w0[t]), b0);
